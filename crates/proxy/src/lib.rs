@@ -1,0 +1,1 @@
+//! The terminals and the weather providers.

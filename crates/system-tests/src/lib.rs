@@ -1,0 +1,1 @@
+//! Both services as real processes against a real Redis.
