@@ -233,30 +233,58 @@ async fn late_results_are_ignored() {
 
 #[test]
 fn contradictory_settings_are_refused() {
-    let refusals: [(InvalidBreaker, fn(&mut BreakerConfig)); 9] = [
-        (InvalidBreaker::ConsecutiveFailures, |c| {
-            c.consecutive_failures = 0
-        }),
-        (InvalidBreaker::FailureRatio, |c| c.failure_ratio = 0.0),
-        (InvalidBreaker::FailureRatio, |c| c.failure_ratio = 1.1),
-        (InvalidBreaker::FailureRatio, |c| c.failure_ratio = f64::NAN),
-        (InvalidBreaker::MinimumCalls, |c| c.minimum_calls = 0),
-        (InvalidBreaker::Window, |c| {
-            c.window = Duration::from_nanos(999_999)
-        }),
-        (InvalidBreaker::SlowCall, |c| c.slow_call = Duration::ZERO),
-        (InvalidBreaker::OpenFor(InvalidBackoff::ZeroBase), |c| {
-            c.open_for = Duration::ZERO
-        }),
-        (InvalidBreaker::OpenFor(InvalidBackoff::CapBelowBase), |c| {
-            c.open_for_max = SECOND / 2
-        }),
-    ];
-    for (expected, spoil) in refusals {
-        let mut config = BreakerConfig::default();
-        spoil(&mut config);
+    fn check(expected: InvalidBreaker, config: BreakerConfig) {
         assert_eq!(CircuitBreaker::new("target", config).unwrap_err(), expected);
     }
+    let good = BreakerConfig::default;
+    check(
+        InvalidBreaker::ConsecutiveFailures,
+        BreakerConfig {
+            consecutive_failures: 0,
+            ..good()
+        },
+    );
+    for failure_ratio in [0.0, -0.1, 1.1, f64::NAN] {
+        check(
+            InvalidBreaker::FailureRatio,
+            BreakerConfig {
+                failure_ratio,
+                ..good()
+            },
+        );
+    }
+    check(
+        InvalidBreaker::MinimumCalls,
+        BreakerConfig {
+            minimum_calls: 0,
+            ..good()
+        },
+    );
+    for window in [Duration::from_micros(999), Duration::MAX] {
+        check(InvalidBreaker::Window, BreakerConfig { window, ..good() });
+    }
+    check(
+        InvalidBreaker::SlowCall,
+        BreakerConfig {
+            slow_call: Duration::ZERO,
+            ..good()
+        },
+    );
+    let (zero, half) = (Duration::ZERO, SECOND / 2);
+    check(
+        InvalidBackoff::ZeroBase.into(),
+        BreakerConfig {
+            open_for: zero,
+            ..good()
+        },
+    );
+    check(
+        InvalidBackoff::CapBelowBase.into(),
+        BreakerConfig {
+            open_for_max: half,
+            ..good()
+        },
+    );
 }
 
 #[test]

@@ -182,7 +182,7 @@ proptest! {
                 Step::Settle(..) => {}
             }
             // Looking may end the open state by itself, so both look, or neither.
-            let look = (now - model.origin).as_millis() % 2 == 0;
+            let look = (now - model.origin).as_millis().is_multiple_of(2);
             if look {
                 model.look(now);
                 prop_assert_eq!(machine.state(now), model.state);
