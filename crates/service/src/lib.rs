@@ -1,1 +1,21 @@
 //! What an HTTP service process is made of: settings, accept loop with time limits, admin routes.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod admin;
+mod body;
+mod exchange;
+mod http_metrics;
+pub mod problem;
+mod request_id;
+mod runtime;
+pub mod server;
+pub mod settings;
+mod swagger;
+
+pub use admin::{Probe, admin_routes};
+pub use body::{BodyError, read_body};
+pub use exchange::Exchanges;
+pub use problem::{Problem, ProblemDocument};
+pub use request_id::{RequestId, X_REQUEST_ID, traceparent};
+pub use runtime::run_on;
+pub use swagger::swagger_routes;

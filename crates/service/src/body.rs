@@ -1,0 +1,83 @@
+//! Reading a request body, bounded in size and time.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, header},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+/// How much of a body that is too large is read and thrown away, and for how long, so that a client that
+/// sends before it reads gets to see the answer: a socket closed over unread input resets the connection.
+const LINGER_BYTES: usize = 1 << 20;
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than allowed, by its `Content-Length` or by count.
+    #[error("the body is larger than {max} bytes")]
+    TooLarge {
+        /// The bound.
+        max: usize,
+    },
+    /// Not complete in time.
+    #[error("the body did not arrive within {limit:?}")]
+    TooSlow {
+        /// The bound.
+        limit: Duration,
+    },
+    /// Malformed, or the connection broke.
+    #[error("the body could not be read")]
+    Broken,
+}
+
+/// Reads a whole body of at most `max` bytes within `limit`.
+///
+/// A `Content-Length` over the bound is refused before anything is read, so that a client which sent
+/// `Expect: 100-continue` is not asked to go on.
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+    limit: Duration,
+) -> Result<Bytes, BodyError> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        if !headers.contains_key(header::EXPECT) {
+            linger(body);
+        }
+        return Err(BodyError::TooLarge { max });
+    }
+    timeout(limit, collect(body, max))
+        .await
+        .unwrap_or(Err(BodyError::TooSlow { limit }))
+}
+
+async fn collect(mut body: Body, max: usize) -> Result<Bytes, BodyError> {
+    match Limited::new(&mut body, max).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            linger(body);
+            Err(BodyError::TooLarge { max })
+        }
+        Err(_) => Err(BodyError::Broken),
+    }
+}
+
+fn linger(mut body: Body) {
+    tokio::spawn(timeout(LINGER, async move {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let read = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(read) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }));
+}

@@ -1,0 +1,165 @@
+//! What every request and response goes through, whatever the route: an id, the bound on the request
+//! head, metrics, one log line, the body of a problem, security headers.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use prometheus::Registry;
+
+use crate::{
+    http_metrics::HttpMetrics,
+    problem::{HEADERS_TOO_LARGE, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
+    request_id::{RequestId, X_REQUEST_ID, callers_id},
+};
+
+/// Most header fields of a request. hyper itself refuses more than 100, without a body.
+const MAX_HEADER_COUNT: usize = 64;
+
+/// The route label of requests that no route matches.
+const NO_ROUTE: &str = "other";
+
+/// The layer around all routes of a service.
+#[derive(Debug, Clone)]
+pub struct Exchanges {
+    metrics: HttpMetrics,
+    max_headers: usize,
+}
+
+impl Exchanges {
+    /// A layer that counts in this registry and refuses request heads of more than `max_headers` bytes.
+    /// Fails where the registry already has the HTTP families.
+    pub fn new(registry: &Registry, max_headers: usize) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            metrics: HttpMetrics::register(registry)?,
+            max_headers,
+        })
+    }
+
+    /// The service that is made of these routes. What no route answers is a problem: 404, or 405 with `Allow`.
+    pub fn around(&self, routes: Router) -> Router {
+        routes
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(middleware::from_fn_with_state(
+                Arc::new(self.clone()),
+                exchange,
+            ))
+    }
+}
+
+async fn exchange(
+    State(exchanges): State<Arc<Exchanges>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = RequestId::new();
+    let echoed = callers_id(request.headers()).cloned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let mut observed = exchanges.metrics.begin(request.method(), route);
+    let method = request.method().clone();
+
+    let mut response = if head_fits(&request, exchanges.max_headers) {
+        request.extensions_mut().insert(id);
+        AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| panicked(id))
+    } else {
+        headers_too_large(exchanges.max_headers)
+    };
+
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.write(id.0, &mut response);
+    }
+    let status = response.status().as_u16();
+    observed.answered(status);
+    log(
+        id,
+        echoed.as_ref(),
+        &method,
+        route,
+        status,
+        observed.elapsed(),
+    );
+    let headers = response.headers_mut();
+    if let Some(id) = echoed.or_else(|| id.header()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn head_fits(request: &Request, max_bytes: usize) -> bool {
+    const SEPARATORS: usize = ": \r\n".len();
+    let target = |uri: &Uri| {
+        uri.path_and_query()
+            .map_or(0, |target| target.as_str().len())
+    };
+    let field =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + SEPARATORS;
+    request.headers().len() <= MAX_HEADER_COUNT
+        && target(request.uri()) + request.headers().iter().map(field).sum::<usize>() <= max_bytes
+}
+
+fn log(
+    id: RequestId,
+    callers: Option<&HeaderValue>,
+    method: &Method,
+    route: &str,
+    status: u16,
+    elapsed: std::time::Duration,
+) {
+    tracing::debug!(
+        request_id = %id.0,
+        callers_id = callers.and_then(|id| id.to_str().ok()),
+        %method,
+        route,
+        status,
+        duration_ms = elapsed.as_secs_f64() * 1e3,
+        "request answered"
+    );
+}
+
+fn panicked(id: RequestId) -> Response {
+    tracing::error!(request_id = %id.0, "a handler panicked; this is a bug, the caller got 500");
+    Problem::new(
+        &INTERNAL,
+        "This is a fault of the service; report it with the request id.",
+    )
+    .into_response()
+}
+
+fn headers_too_large(max_bytes: usize) -> Response {
+    let detail = format!(
+        "Send at most {MAX_HEADER_COUNT} header fields and {max_bytes} bytes of request target and headers together."
+    );
+    Problem::new(&HEADERS_TOO_LARGE, detail).into_response()
+}
+
+async fn not_found() -> Problem {
+    Problem::new(
+        &NOT_FOUND,
+        "Nothing is served under this path; /swagger lists what is.",
+    )
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        &METHOD_NOT_ALLOWED,
+        "Use one of the methods that the Allow header names.",
+    )
+}

@@ -1,0 +1,156 @@
+//! One connection from its accept to its end: HTTP/1.1 or HTTP/2 by its first bytes, with the time
+//! limits that hyper does not keep.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, Version, header},
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tower::Service;
+
+use super::{
+    Limits, Stage,
+    activity::{Activity, Answer, Overdue},
+    observed::Observed,
+};
+
+/// hyper's smallest read buffer.
+const SMALLEST_BUFFER: usize = 8 << 10;
+
+/// The protocol settings that all connections of a listener share.
+pub(super) fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let hard_limit = (2 * limits.max_headers).max(SMALLEST_BUFFER);
+    let mut protocol = auto::Builder::new(TokioExecutor::new());
+    // The activity of a connection keeps the time of request heads, see there.
+    protocol
+        .http1()
+        .header_read_timeout(None)
+        .max_buf_size(hard_limit);
+    protocol
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        // A caller that opens and resets streams, or provokes errors, is sent away after a few.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(64)
+        .max_header_list_size(u32::try_from(hard_limit).unwrap_or(u32::MAX))
+        // Bounds on what a connection can make us buffer, in either direction.
+        .initial_stream_window_size(64 << 10)
+        .initial_connection_window_size(1 << 20)
+        .max_send_buf_size(64 << 10)
+        // A peer that vanished without a word is found out even while a handler works for it.
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    protocol
+}
+
+/// Serves one connection until it ends, is overdue, or the server is done with it.
+pub(super) async fn serve(
+    stream: TcpStream,
+    router: Router,
+    protocol: auto::Builder<TokioExecutor>,
+    limits: Limits,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let activity = Activity::new();
+    let service = service_fn(|request| exchange(router.clone(), activity.clone(), request));
+    let io = TokioIo::new(Observed::new(stream, activity.clone()));
+    let mut connection = pin!(protocol.serve_connection(io, service));
+    let mut alarm = pin!(sleep_until(Instant::now() + limits.header_timeout));
+    let mut goaway_sent = false;
+    loop {
+        let end = poll_fn(|cx| {
+            if !goaway_sent && activity.wants_goaway() {
+                goaway_sent = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Closed(result));
+            }
+            while let Some((deadline, overdue)) = activity.deadline(&limits) {
+                if deadline <= Instant::now() {
+                    return Poll::Ready(End::Overdue(overdue));
+                }
+                // An alarm that rings early costs a look at the clock; so it is put off when it rings,
+                // and not at each request.
+                if deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                ready!(alarm.as_mut().poll(cx));
+                alarm.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            end = end => match end {
+                End::Overdue(Overdue::Idle) if !activity.is_draining() => {
+                    activity.drain();
+                    connection.as_mut().graceful_shutdown();
+                }
+                End::Overdue(overdue) => {
+                    tracing::debug!(?overdue, "connection closed: it took too long");
+                    return;
+                }
+                End::Closed(Err(error)) => {
+                    tracing::debug!(%error, "connection failed");
+                    return;
+                }
+                End::Closed(Ok(())) => return,
+            },
+            changed = stage.changed() => match changed {
+                Ok(()) => activity.drain(),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// How a connection came to its end.
+enum End {
+    Closed(Result<(), Box<dyn std::error::Error + Send + Sync>>),
+    Overdue(Overdue),
+}
+
+async fn exchange(
+    mut router: Router,
+    activity: Activity,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let http2 = request.version() == Version::HTTP_2;
+    let handling = activity.begin(http2);
+    let (mut head, body) = router.call(request.map(Body::new)).await?.into_parts();
+    if !http2 && (activity.is_draining() || leaves_input_unread(head.status)) {
+        head.headers
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(Response::from_parts(head, handling.answered(body)))
+}
+
+/// Whether this answer was given before the request was read to its end, so that what follows on the
+/// connection cannot be told from the rest of it.
+fn leaves_input_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
+}

@@ -1,0 +1,184 @@
+//! The groups of settings that both services have. The doc comment of a field is its help text.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use streams::{ConfigError, RedisConfig, StreamNames};
+
+use super::values::{Secret, bytes, count, duration, positive_duration, text};
+use crate::server::{self, Limits};
+
+/// Where Redis is and how to get in.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Redis")]
+pub struct Redis {
+    /// redis://host:port, rediss:// for TLS, unix:///path; may hold a user, a password and a database
+    #[arg(long, env, default_value = "redis://127.0.0.1:6379", value_parser = secret, hide_env_values = true)]
+    pub redis_url: Secret,
+    /// The ACL user; wins over the one in the URL
+    #[arg(long, env, value_parser = text)]
+    pub redis_username: Option<String>,
+    /// The password; wins over the one in the URL
+    #[arg(long, env, value_parser = secret, hide_env_values = true)]
+    pub redis_password: Option<Secret>,
+    /// A file that holds the password, read again at every connect; wins over REDIS_PASSWORD
+    #[arg(long, env, value_parser = path)]
+    pub redis_password_file: Option<PathBuf>,
+    /// A PEM file with the certificate authorities to trust for rediss://, in place of the public ones
+    #[arg(long, env, value_parser = path)]
+    pub redis_ca_file: Option<PathBuf>,
+}
+
+impl Redis {
+    /// These settings as the engine takes them.
+    pub fn config(&self) -> RedisConfig {
+        let mut config = RedisConfig::new(self.redis_url.reveal());
+        config.username.clone_from(&self.redis_username);
+        config.password = self
+            .redis_password
+            .as_ref()
+            .map(|password| password.reveal().to_owned());
+        config.password_file.clone_from(&self.redis_password_file);
+        config.ca_file.clone_from(&self.redis_ca_file);
+        config
+    }
+}
+
+/// The names that both services must agree on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Streams")]
+pub struct Streams {
+    /// The stream that carries requests
+    #[arg(long, env, default_value = "weather-requests", value_parser = text)]
+    pub request_stream: String,
+    /// The stream that carries replies, and the prefix of dedicated reply streams
+    #[arg(long, env, default_value = "weather-responses", value_parser = text)]
+    pub response_stream: String,
+    /// The consumer group of the proxies
+    #[arg(long, env, default_value = "weather-proxies", value_parser = text)]
+    pub consumer_group: String,
+}
+
+impl Streams {
+    /// These settings as the engine takes them.
+    pub fn names(&self) -> StreamNames {
+        StreamNames {
+            requests: self.request_stream.clone(),
+            responses: self.response_stream.clone(),
+            group: self.consumer_group.clone(),
+        }
+    }
+}
+
+/// One line for a setting that the engine refused, naming the variable it came from.
+pub fn refused_by_engine(error: &ConfigError) -> String {
+    let variable = match error {
+        ConfigError::Name {
+            setting: "requests",
+        } => "REQUEST_STREAM",
+        ConfigError::Name {
+            setting: "responses",
+        } => "RESPONSE_STREAM",
+        ConfigError::Name { .. } => "CONSUMER_GROUP",
+        ConfigError::NamesCollide => "REQUEST_STREAM, RESPONSE_STREAM",
+        ConfigError::Url { .. } => "REDIS_URL",
+        ConfigError::NoTerminals => "TERMINALS",
+        ConfigError::TooSmall { setting, .. } => {
+            return format!("{}: {error}", setting.to_uppercase());
+        }
+        ConfigError::Metrics { .. } => return error.to_string(),
+    };
+    format!("{variable}: {error}")
+}
+
+/// The bounds of the HTTP server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct Http {
+    /// A second address for /health and /metrics alone, outside the connection bounds; unset: none
+    #[arg(long, env)]
+    pub admin_listen: Option<SocketAddr>,
+    /// Most connections at once; further ones wait in the listen backlog
+    #[arg(long, env, default_value = "10000", value_parser = count)]
+    pub max_connections: u32,
+    /// How long a request head may take to arrive, from the connection's start or the head's first byte
+    #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
+    pub header_timeout: Duration,
+    /// How long a request body may take to arrive
+    #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
+    pub body_timeout: Duration,
+    /// How long a response may wait for a client that does not read it
+    #[arg(long, env, default_value = "30s", value_parser = positive_duration)]
+    pub write_timeout: Duration,
+    /// How long a connection may stay open without a request
+    #[arg(long, env, default_value = "75s", value_parser = positive_duration)]
+    pub keep_alive_timeout: Duration,
+    /// Largest request body
+    #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
+    pub max_body: usize,
+    /// Largest request head: request line and headers together
+    #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
+    pub max_headers: usize,
+    /// Threads that serve; 1 costs the least CPU per request, more processes scale further
+    #[arg(long, env, default_value = "1", value_parser = count)]
+    pub worker_threads: u32,
+}
+
+impl Http {
+    /// What the server enforces of these settings.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.max_connections as usize,
+            max_headers: self.max_headers,
+            header_timeout: self.header_timeout,
+            keep_alive_timeout: self.keep_alive_timeout,
+            write_timeout: self.write_timeout,
+        }
+    }
+}
+
+/// How a service leaves.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Leaving")]
+pub struct Drain {
+    /// How long to serve on after the signal, readiness already off, so that load balancers notice
+    #[arg(long, env, default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+    /// How long requests in flight may take to end after that
+    #[arg(long, env, default_value = "25s", value_parser = duration)]
+    pub drain_timeout: Duration,
+}
+
+impl Drain {
+    /// These settings as the server takes them.
+    pub fn server(&self) -> server::Drain {
+        server::Drain {
+            delay: self.drain_delay,
+            timeout: self.drain_timeout,
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct Log {
+    /// Which lines: a level, or levels by module such as info,streams=debug
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_parser = text)]
+    pub rust_log: String,
+    /// text, json, or auto: text on a terminal and json elsewhere
+    #[arg(long, env, default_value = "auto")]
+    pub log_format: String,
+}
+
+fn secret(value: &str) -> Result<Secret, String> {
+    if value.is_empty() {
+        Err("is empty: unset it or give it a value".into())
+    } else {
+        Ok(Secret::from(value))
+    }
+}
+
+fn path(value: &str) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
+}

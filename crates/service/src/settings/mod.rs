@@ -1,0 +1,12 @@
+//! Settings: environment variables with humane values, the same names as `--flags`.
+//!
+//! A binary derives [`clap::Parser`] for a struct of its own, flattens the groups below into it and
+//! calls [`parse_or_exit`] first of all.
+
+mod groups;
+mod parse;
+mod values;
+
+pub use groups::{Drain, Http, Log, Redis, Streams, refused_by_engine};
+pub use parse::{ParseError, parse_from, parse_or_exit};
+pub use values::{Secret, bytes, count, duration, positive_duration, text};
