@@ -3,4 +3,5 @@
 
 pub mod breaker;
 pub mod message;
+pub mod metrics;
 pub mod retry;

@@ -147,7 +147,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn transitions(&self, to: State) -> u64 {
+    pub(super) fn transitions(&mut self, to: State, now: Instant) -> u64 {
+        self.end_open(now);
         self.transitions[to as usize]
     }
 

@@ -42,6 +42,7 @@
 
 mod config;
 mod machine;
+mod metrics;
 mod window;
 
 pub use config::{BreakerConfig, InvalidBreaker};
@@ -132,7 +133,7 @@ impl CircuitBreaker {
 
     /// How often the breaker changed to `state` since it was made.
     pub fn transitions(&self, state: State) -> u64 {
-        self.step(|machine, _| machine.transitions(state))
+        self.step(|machine, now| machine.transitions(state, now))
     }
 
     /// Runs one step of the machine; what it changed is logged after the lock was given back.
