@@ -4,14 +4,11 @@
 use std::time::Instant;
 
 use axum::http::Method;
+use common::metrics::SECONDS;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The status under which a request is counted whose caller left before the answer.
 const CALLER_LEFT: u16 = 499;
-
-const BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
 
 /// The families of the HTTP server.
 #[derive(Debug, Clone)]
@@ -37,7 +34,7 @@ impl HttpMetrics {
                     "http_request_duration_seconds",
                     "Time from the request head to the response head, by method and route.",
                 )
-                .buckets(BUCKETS.to_vec()),
+                .buckets(SECONDS.to_vec()),
                 &["method", "route"],
             )?,
             in_flight: IntGauge::new(

@@ -3,6 +3,7 @@
 
 mod admin;
 mod body;
+mod endpoints;
 mod exchange;
 mod http_metrics;
 pub mod problem;
@@ -12,8 +13,9 @@ pub mod server;
 pub mod settings;
 mod swagger;
 
-pub use admin::{Probe, admin_routes};
+pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
 pub use body::{BodyError, read_body};
+pub use endpoints::{BindError, Endpoints};
 pub use exchange::Exchanges;
 pub use problem::{Problem, ProblemDocument};
 pub use request_id::{RequestId, X_REQUEST_ID, traceparent};

@@ -28,7 +28,7 @@ use tower::Service;
 
 use super::{
     Limits, Stage,
-    activity::{Activity, Answer, Overdue},
+    activity::{Activity, Overdue},
     observed::Observed,
 };
 
@@ -133,15 +133,16 @@ async fn exchange(
     mut router: Router,
     activity: Activity,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let http2 = request.version() == Version::HTTP_2;
-    let handling = activity.begin(http2);
-    let (mut head, body) = router.call(request.map(Body::new)).await?.into_parts();
-    if !http2 && (activity.is_draining() || leaves_input_unread(head.status)) {
-        head.headers
+    let _handling = activity.begin(http2);
+    let mut response = router.call(request.map(Body::new)).await?;
+    if !http2 && (activity.is_draining() || leaves_input_unread(response.status())) {
+        response
+            .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(Response::from_parts(head, handling.answered(body)))
+    Ok(response)
 }
 
 /// Whether this answer was given before the request was read to its end, so that what follows on the

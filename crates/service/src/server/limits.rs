@@ -14,10 +14,12 @@ pub struct Limits {
     /// How long a request head may take: from the accept for the first one of a connection, so that a
     /// silent connection ends as well, from its first byte for later ones.
     pub header_timeout: Duration,
-    /// How long a connection may be open without a request.
+    /// How long a connection may be open without a handler at work for it. A client that does not take
+    /// its response is cut off by this as well.
     pub keep_alive_timeout: Duration,
-    /// How long responses may wait for a client that does not take them.
-    pub write_timeout: Duration,
+    /// How long an idle connection stays open after it was told to leave: a request that crosses with
+    /// that is still answered.
+    pub linger: Duration,
 }
 
 /// How a listener leaves.
@@ -27,4 +29,12 @@ pub struct Drain {
     pub delay: Duration,
     /// How long requests in flight may take to end after that; what is left then is cut off.
     pub timeout: Duration,
+}
+
+impl Drain {
+    /// Closes at once, whoever is in flight.
+    pub(crate) const AT_ONCE: Self = Self {
+        delay: Duration::ZERO,
+        timeout: Duration::ZERO,
+    };
 }

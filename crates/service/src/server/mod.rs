@@ -6,7 +6,7 @@
 //! 2. What the kernel has accepted meanwhile is taken over, then the listener closes. In the other
 //!    order, callers in the backlog would be reset.
 //! 3. Connections are told: HTTP/2 by GOAWAY, HTTP/1 by `Connection: close` on the response in flight.
-//!    An idle one stays for one second more, so that a request that crossed with the signal is answered.
+//!    An idle one stays for the linger, so that a request that crossed with the signal is answered.
 //! 4. After `Drain::timeout` whatever is left is cut off.
 
 mod activity;

@@ -5,8 +5,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 use streams::{ConfigError, RedisConfig, StreamNames};
 
-use super::values::{Secret, bytes, count, duration, positive_duration, text};
+use super::values::{Secret, address, bytes, count, duration, positive_duration, text};
 use crate::server::{self, Limits};
+
+/// How long idle connections stay open once a drain began; no setting, since nobody has to choose it.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Where Redis is and how to get in.
 #[derive(Debug, Clone, Args)]
@@ -96,7 +99,7 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
 #[command(next_help_heading = "HTTP")]
 pub struct Http {
     /// A second address for /health and /metrics alone, outside the connection bounds; unset: none
-    #[arg(long, env)]
+    #[arg(long, env, value_parser = address)]
     pub admin_listen: Option<SocketAddr>,
     /// Most connections at once; further ones wait in the listen backlog
     #[arg(long, env, default_value = "10000", value_parser = count)]
@@ -107,10 +110,8 @@ pub struct Http {
     /// How long a request body may take to arrive
     #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
     pub body_timeout: Duration,
-    /// How long a response may wait for a client that does not read it
-    #[arg(long, env, default_value = "30s", value_parser = positive_duration)]
-    pub write_timeout: Duration,
-    /// How long a connection may stay open without a request
+    /// How long a connection may stay open without a request at work; a client that does not read its
+    /// response is cut off by this as well
     #[arg(long, env, default_value = "75s", value_parser = positive_duration)]
     pub keep_alive_timeout: Duration,
     /// Largest request body
@@ -132,7 +133,7 @@ impl Http {
             max_headers: self.max_headers,
             header_timeout: self.header_timeout,
             keep_alive_timeout: self.keep_alive_timeout,
-            write_timeout: self.write_timeout,
+            linger: LINGER,
         }
     }
 }

@@ -9,4 +9,4 @@ mod values;
 
 pub use groups::{Drain, Http, Log, Redis, Streams, refused_by_engine};
 pub use parse::{ParseError, parse_from, parse_or_exit};
-pub use values::{Secret, bytes, count, duration, positive_duration, text};
+pub use values::{Secret, address, bytes, count, duration, positive_duration, text};

@@ -85,6 +85,8 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
     let name = variable(command, flag);
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     match error.kind() {
+        ErrorKind::ArgumentConflict => format!("{name}: is given more than once"),
+        ErrorKind::InvalidValue if value.is_empty() => format!("{name}: has no value"),
         ErrorKind::UnknownArgument => {
             format!("{flag}: there is no such flag; --help lists them all")
         }

@@ -1,7 +1,7 @@
 //! The kinds of value a setting can have. Each parser takes the text of a variable or flag and says
 //! in its error, which follows the quoted value, what would be accepted.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use bytesize::ByteSize;
 
@@ -51,6 +51,14 @@ pub fn count(text: &str) -> Result<u32, String> {
         Ok(count @ 1..) => Ok(count),
         _ => Err(format!("is not a whole number from 1 to {}", u32::MAX)),
     }
+}
+
+/// An IP address with a port: `127.0.0.1:5009`, `[::]:5009`.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "is not an address: an IP address and a port are expected, for example 127.0.0.1:5009"
+            .into()
+    })
 }
 
 /// Text that is not empty.

@@ -1,0 +1,172 @@
+//! What a person sees who got a setting wrong.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::Parser;
+use service::settings::{self, Drain, Http, ParseError, Redis, Streams};
+
+/// A program with all groups and one setting of its own.
+#[derive(Debug, Parser)]
+#[command(name = "test", version, about = "a test")]
+struct Settings {
+    /// Not zero
+    #[arg(long, env = "TEST_TERMINALS", default_value = "5", value_parser = settings::count)]
+    terminals: u32,
+    #[command(flatten)]
+    redis: Redis,
+    #[command(flatten)]
+    streams: Streams,
+    #[command(flatten)]
+    http: Http,
+    #[command(flatten)]
+    drain: Drain,
+}
+
+fn parse(flags: &[&str]) -> Result<Settings, ParseError> {
+    settings::parse_from(
+        std::iter::once("test")
+            .chain(flags.iter().copied())
+            .map(OsString::from),
+    )
+}
+
+fn refused(flags: &[&str]) -> String {
+    match parse(flags) {
+        Err(ParseError::Invalid(line)) => line,
+        other => panic!("{flags:?} gave {other:?}"),
+    }
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let settings = parse(&[]).unwrap();
+    assert_eq!(settings.terminals, 5);
+    assert_eq!(settings.redis.redis_url.reveal(), "redis://127.0.0.1:6379");
+    assert_eq!(settings.streams.names().requests, "weather-requests");
+    assert_eq!(settings.streams.names().responses, "weather-responses");
+    assert_eq!(settings.streams.names().group, "weather-proxies");
+    assert_eq!(settings.http.admin_listen, None);
+    assert_eq!(settings.http.max_body, 16 << 10);
+    assert_eq!(settings.http.worker_threads, 1);
+    assert_eq!(settings.drain.drain_delay, Duration::ZERO);
+    assert_eq!(settings.drain.drain_timeout, Duration::from_secs(25));
+}
+
+#[test]
+fn values_are_humane() {
+    let settings = parse(&[
+        "--header-timeout",
+        "1m 30s",
+        "--max-body=1MB",
+        "--drain-delay",
+        "0ms",
+    ])
+    .unwrap();
+    assert_eq!(settings.http.header_timeout, Duration::from_secs(90));
+    assert_eq!(settings.http.max_body, 1_000_000);
+    assert_eq!(settings.drain.drain_delay, Duration::ZERO);
+}
+
+#[test]
+fn a_bad_value_is_one_line_that_names_the_variable() {
+    let check = |flags: &[&str], expected: &str| assert_eq!(refused(flags), expected, "{flags:?}");
+    check(
+        &["--drain-timeout", "30"],
+        r#"DRAIN_TIMEOUT: "30" is not a duration: add a unit, for example 30s"#,
+    );
+    check(
+        &["--drain-timeout", "soon"],
+        r#"DRAIN_TIMEOUT: "soon" is not a duration: a number with a unit is expected, for example 30s or 150ms"#,
+    );
+    check(
+        &["--drain-timeout=-1s"],
+        r#"DRAIN_TIMEOUT: "-1s" is not a duration: a number with a unit is expected, for example 30s or 150ms"#,
+    );
+    check(
+        &["--drain-timeout="],
+        r#"DRAIN_TIMEOUT: "" is empty: a duration such as 30s or 150ms is expected"#,
+    );
+    check(
+        &["--drain-timeout", "2y"],
+        r#"DRAIN_TIMEOUT: "2y" is too long: the longest duration is 365 days"#,
+    );
+    check(
+        &["--header-timeout", "0s"],
+        r#"HEADER_TIMEOUT: "0s" is zero: this limit must be longer, for example 1s"#,
+    );
+    check(
+        &["--max-body", "many"],
+        r#"MAX_BODY: "many" is not a size in bytes: a number with a unit is expected, for example 16KiB"#,
+    );
+    check(
+        &["--max-body", "0"],
+        r#"MAX_BODY: "0" is out of range: a size from 1B to 1GiB is expected"#,
+    );
+    check(
+        &["--terminals", "0"],
+        r#"TEST_TERMINALS: "0" is not a whole number from 1 to 4294967295"#,
+    );
+    check(
+        &["--terminals", "4294967296"],
+        r#"TEST_TERMINALS: "4294967296" is not a whole number from 1 to 4294967295"#,
+    );
+    check(
+        &["--terminals=-1"],
+        r#"TEST_TERMINALS: "-1" is not a whole number from 1 to 4294967295"#,
+    );
+    check(
+        &["--request-stream", " "],
+        r#"REQUEST_STREAM: " " is empty: unset it or give it a value"#,
+    );
+    check(
+        &["--redis-url", ""],
+        r#"REDIS_URL: "" is empty: unset it or give it a value"#,
+    );
+    check(
+        &["--admin-listen", "here"],
+        r#"ADMIN_LISTEN: "here" is not an address: an IP address and a port are expected, for example 127.0.0.1:5009"#,
+    );
+}
+
+#[test]
+fn what_is_no_setting_is_refused_in_one_line_too() {
+    assert_eq!(
+        refused(&["--terminal", "5"]),
+        "--terminal: there is no such flag; --help lists them all"
+    );
+    assert_eq!(
+        refused(&["5"]),
+        "5: there is no such flag; --help lists them all"
+    );
+    assert_eq!(
+        refused(&["--terminals", "5", "--terminals", "6"]),
+        "TEST_TERMINALS: is given more than once"
+    );
+    assert_eq!(refused(&["--terminals"]), "TEST_TERMINALS: has no value");
+}
+
+#[test]
+fn help_and_version_are_shown() {
+    for (flag, text) in [
+        ("--help", "--request-stream"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        match parse(&[flag]) {
+            Err(ParseError::Shown(shown)) => assert!(shown.contains(text), "{shown}"),
+            other => panic!("{flag} gave {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let settings = parse(&[
+        "--redis-password",
+        "hunter2",
+        "--redis-url",
+        "redis://:hunter2@host",
+    ])
+    .unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(settings.redis.config().password.as_deref(), Some("hunter2"));
+}
