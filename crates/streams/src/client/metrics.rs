@@ -1,0 +1,75 @@
+//! The figures of a client.
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::{
+    error::{ConfigError, Refusal},
+    metrics::{LinkMetrics, StreamMetrics, register},
+};
+
+#[derive(Debug)]
+pub(super) struct ClientMetrics {
+    pub pending: IntGauge,
+    pub queue: Histogram,
+    pub refused: IntCounterVec,
+    pub timed_out: IntCounter,
+    pub withdrawn: IntCounter,
+    pub late: IntCounter,
+    pub unmatched: IntCounter,
+    pub undecodable: IntCounter,
+    pub links: LinkMetrics,
+    pub streams: StreamMetrics,
+}
+
+impl ClientMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, ConfigError> {
+        let counter = |name: &str, help: &str| register(registry, IntCounter::new(name, help));
+        let refused = IntCounterVec::new(
+            Opts::new(
+                "requests_refused_total",
+                "Requests refused before anything was written, by the bound they met.",
+            ),
+            &["reason"],
+        );
+        let metrics = Self {
+            pending: register(
+                registry,
+                IntGauge::new("pending_requests", "Callers that wait for a reply."),
+            )?,
+            queue: register(
+                registry,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "request_queue_seconds",
+                        "Time that answered requests waited on the stream, on Redis's clock.",
+                    )
+                    .buckets(common::metrics::SECONDS.to_vec()),
+                ),
+            )?,
+            refused: register(registry, refused)?,
+            timed_out: counter(
+                "requests_timed_out_total",
+                "Requests that were sent and had no reply by their deadline.",
+            )?,
+            withdrawn: counter(
+                "requests_withdrawn_total",
+                "Entries taken back from the stream because their caller had left.",
+            )?,
+            late: counter("replies_late_total", "Replies whose caller had left.")?,
+            unmatched: counter(
+                "replies_unmatched_total",
+                "Replies nobody here waits for: other clients' on a shared reply stream, and second replies.",
+            )?,
+            undecodable: counter(
+                "replies_undecodable_total",
+                "Fields of the reply stream that are no replies.",
+            )?,
+            links: LinkMetrics::register(registry)?,
+            streams: StreamMetrics::register(registry)?,
+        };
+        for reason in Refusal::ALL {
+            metrics.refused.with_label_values(&[reason.as_str()]);
+        }
+        Ok(metrics)
+    }
+}

@@ -1,0 +1,116 @@
+//! The loop that reads the reply stream and wakes callers: one for all callers of a client.
+//!
+//! It reads on a connection of its own and goes on from the last id it saw, so that a reply written
+//! while it was away is read when it is back. It must read from the server that requests are written to,
+//! or callers would wait for replies that lie elsewhere: when a newer connection of this client found
+//! another server, it reconnects.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{Reply, Shared, waiting::Matched};
+use crate::{
+    envelope::{Outcome, ReplyEnvelope, request_id},
+    error::{Failure, RequestError},
+    link::Link,
+    wire::{Entry, ReplyStreamReader, Resumed, WireError},
+};
+
+/// How long a read waits on the server. Each empty read is followed by a look whether the stream is
+/// still the one that was read.
+pub(super) const BLOCK: Duration = Duration::from_secs(5);
+
+pub(super) struct ReplyReader {
+    pub shared: Arc<Shared>,
+    pub link: Link,
+    pub reader: ReplyStreamReader,
+    pub in_place: watch::Sender<bool>,
+}
+
+impl ReplyReader {
+    pub(super) async fn run(mut self) {
+        let mut look = true;
+        loop {
+            match self.round(look).await {
+                // After an empty read the stream may have been deleted and begun anew.
+                Ok(entries) => look = entries == 0,
+                Err(error) => {
+                    look = true;
+                    self.link.failed(&error);
+                    self.link.pause().await;
+                }
+            }
+        }
+    }
+
+    /// One read; returns how many entries it brought.
+    async fn round(&mut self, look: bool) -> Result<usize, WireError> {
+        let (connection, fresh) = self.link.connect().await?;
+        if fresh || look {
+            if self.reader.resume(connection).await? == Resumed::Rewound {
+                tracing::warn!(
+                    part = "reader",
+                    stream = self.reader.stream,
+                    "the reply stream ends before the last reply that was read, it was deleted or lost its tail; reading all of it"
+                );
+            }
+            self.link.succeeded();
+            self.in_place.send_replace(true);
+        }
+        let overtaken = self.link.overtaken();
+        let (connection, _) = self.link.connect().await?;
+        let read = tokio::select! {
+            entries = self.reader.read(connection, BLOCK) => entries,
+            error = overtaken => Err(error),
+        };
+        let entries = read?;
+        let count = entries.len();
+        for entry in entries {
+            self.deliver(entry);
+        }
+        Ok(count)
+    }
+
+    /// Hands each reply of an entry to its caller. Fields that are no replies are counted and passed over.
+    fn deliver(&self, entry: Entry) {
+        let metrics = &self.shared.metrics;
+        for (name, value) in entry.fields.unwrap_or_default() {
+            let Some(id) = request_id(&name) else {
+                metrics.undecodable.inc();
+                continue;
+            };
+            let Ok(envelope) = ReplyEnvelope::decode(value) else {
+                metrics.undecodable.inc();
+                continue;
+            };
+            let queue = envelope.queue;
+            match self.shared.waiting.answer(id, answer(id, envelope)) {
+                Matched::Answered => metrics.queue.observe(queue.as_secs_f64()),
+                Matched::Late => metrics.late.inc(),
+                Matched::Unknown => metrics.unmatched.inc(),
+            }
+        }
+    }
+}
+
+fn answer(id: uuid::Uuid, envelope: ReplyEnvelope) -> Result<Reply, RequestError> {
+    let ReplyEnvelope {
+        outcome,
+        queue,
+        work,
+        deliveries,
+    } = envelope;
+    match outcome {
+        Outcome::Ok(body) => Ok(Reply {
+            id,
+            body,
+            queue,
+            work,
+            deliveries,
+        }),
+        Outcome::Failed { code, message } => Err(RequestError::Failed(Failure { code, message })),
+        Outcome::Panicked => Err(RequestError::Panicked),
+        Outcome::DeadLettered { cause } => Err(RequestError::DeadLettered { cause }),
+    }
+}

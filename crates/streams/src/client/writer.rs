@@ -1,0 +1,230 @@
+//! The loop that writes requests to the stream.
+//!
+//! It takes whatever is ready, sends it in one write and waits for the answers before it takes more:
+//! under load the batches grow by themselves, alone a request goes out at once. It is also the one
+//! place where a request is sent again:
+//!
+//! - a request that Redis refused for a passing reason (loading, failover, a script running) was not
+//!   written; it is sent again as long as the retry budget, its send time and its deadline allow;
+//! - when the connection broke before the answer, the request may be on the stream; it is sent again
+//!   under the same budget, and if both copies are worked on the first reply wins. Without budget it
+//!   is left as it is: perhaps it was written, then the reply will come;
+//! - a request that met no connection yet was not sent and costs no budget.
+//!
+//! What cannot be sent within its send time is answered as unavailable.
+
+use std::sync::Arc;
+
+use common::{breaker::CircuitBreaker, retry::RetryBudget};
+use tokio::{sync::watch, time::Instant};
+
+use super::{RETRY_AFTER, Shared, outbox::Parcel, waiting::WriteEnd};
+use crate::{
+    envelope::RequestEnvelope,
+    error::{Fault, RequestError},
+    link::Link,
+    wire::{EntryId, RequestBatch, WireError, Written},
+};
+
+/// Most requests in one write, so that one slow write does not hold up everybody.
+const MOST: usize = 512;
+
+pub(super) struct Writer {
+    pub shared: Arc<Shared>,
+    pub link: Link,
+    pub breaker: CircuitBreaker,
+    pub budget: RetryBudget,
+    /// Whether the reply reader has its place: before that a reply could pass unseen.
+    pub reader_in_place: watch::Receiver<bool>,
+}
+
+impl Writer {
+    pub(super) async fn run(mut self) {
+        let mut parcels: Vec<Parcel> = Vec::new();
+        let mut withdrawals: Vec<EntryId> = Vec::new();
+        let mut last_fault = Fault::Disconnected;
+        // Spares the first request the connecting; if it fails, the first request will tell.
+        let _ = self.link.connect().await;
+        loop {
+            if parcels.is_empty() && withdrawals.is_empty() {
+                self.shared.outbox.filled().await;
+            }
+            self.shared.outbox.take(
+                MOST.saturating_sub(parcels.len()),
+                &mut parcels,
+                &mut withdrawals,
+            );
+            self.give_up_overdue(&mut parcels, last_fault);
+            if let Err(error) = self.flush(&mut parcels, &mut withdrawals).await {
+                last_fault = error.fault;
+                self.link.pause().await;
+            }
+        }
+    }
+
+    /// Sends all there is. What remains in `parcels` is to be sent again.
+    async fn flush(
+        &mut self,
+        parcels: &mut Vec<Parcel>,
+        withdrawals: &mut Vec<EntryId>,
+    ) -> Result<(), WireError> {
+        // Cannot fail: the reader lives as long as this loop.
+        let _ = self.reader_in_place.wait_for(|in_place| *in_place).await;
+        let permit = match self.breaker.acquire() {
+            Ok(permit) => permit,
+            Err(open) => {
+                // What waits here was let in before the circuit opened, and keeps its place in time.
+                tokio::time::sleep(open.retry_after.min(RETRY_AFTER / 10)).await;
+                return Ok(());
+            }
+        };
+        let connection = match self.link.connect().await {
+            Ok((connection, _fresh)) => connection,
+            Err(error) => {
+                permit.failure();
+                self.link.failed(&error);
+                return Err(error);
+            }
+        };
+        parcels.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
+        let batch = self.shared.batch(parcels, withdrawals);
+        let outcome = batch.send(connection, &self.shared.names.requests).await;
+        let result = match outcome {
+            Ok(written) => self.written(written, parcels, withdrawals),
+            Err(error) => {
+                self.broken_off(parcels);
+                Err(error)
+            }
+        };
+        match &result {
+            Ok(()) => {
+                permit.success();
+                self.link.succeeded();
+            }
+            Err(error) => {
+                permit.failure();
+                self.link.failed(error);
+            }
+        }
+        result
+    }
+
+    /// The answers came: notes the ids, answers what was refused for good, keeps what may be sent again.
+    /// Returns the first refusal.
+    fn written(
+        &self,
+        written: Written,
+        parcels: &mut Vec<Parcel>,
+        withdrawals: &mut Vec<EntryId>,
+    ) -> Result<(), WireError> {
+        withdrawals.clear();
+        let mut refusal = None;
+        let mut again = Vec::new();
+        for (parcel, added) in parcels.drain(..).zip(written.added) {
+            match added {
+                Ok(entry) => {
+                    self.budget.deposit();
+                    // The caller left while this was under way: taken back with the next write.
+                    withdrawals.extend(
+                        self.shared
+                            .waiting
+                            .end_write(parcel.id, WriteEnd::Written(entry)),
+                    );
+                }
+                Err(error) => {
+                    self.shared.waiting.end_write(parcel.id, WriteEnd::Refused);
+                    if passes(error.fault) && self.budget.withdraw() {
+                        self.shared
+                            .metrics
+                            .links
+                            .retries
+                            .with_label_values(&["writer"])
+                            .inc();
+                        again.push(parcel);
+                    } else {
+                        self.shared.refuse(parcel.id, error.fault);
+                    }
+                    refusal.get_or_insert(error);
+                }
+            }
+        }
+        *parcels = again;
+        if let Ok(outstanding) = written.outstanding {
+            self.shared.admission.saw_outstanding(outstanding);
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// No answer came: what was sent may be on the stream.
+    fn broken_off(&self, parcels: &mut Vec<Parcel>) {
+        parcels.retain(|parcel| {
+            self.shared.waiting.end_write(parcel.id, WriteEnd::Unknown);
+            let again = self.budget.withdraw();
+            if again {
+                self.shared
+                    .metrics
+                    .links
+                    .retries
+                    .with_label_values(&["writer"])
+                    .inc();
+            }
+            again
+        });
+    }
+
+    /// Answers requests that waited too long to be sent. One that may have been written keeps waiting
+    /// for its reply, but is not written again.
+    fn give_up_overdue(&self, parcels: &mut Vec<Parcel>, fault: Fault) {
+        let now = Instant::now();
+        parcels.retain(|parcel| {
+            let overdue = now >= parcel.send_by;
+            if overdue && !self.shared.waiting.perhaps_written(parcel.id) {
+                self.shared.refuse(parcel.id, fault);
+            }
+            !overdue
+        });
+    }
+}
+
+impl Shared {
+    /// One write of everything there is. The budget that an entry carries is what is left at this moment.
+    fn batch(&self, parcels: &[Parcel], withdrawals: &[EntryId]) -> RequestBatch {
+        let now = Instant::now();
+        let mut batch = RequestBatch::with_capacity(parcels.len());
+        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
+        for parcel in parcels {
+            let value = RequestEnvelope::encode(
+                &self.reply_stream,
+                parcel.deadline.saturating_duration_since(now),
+                parcel.content_type.as_deref(),
+                parcel.traceparent.as_deref(),
+                &parcel.body,
+            );
+            batch.add(
+                &self.names.requests,
+                parcel.id.hyphenated().encode_lower(&mut name),
+                &value,
+            );
+        }
+        if !withdrawals.is_empty() {
+            self.metrics.withdrawn.inc_by(withdrawals.len() as u64);
+            batch.withdraw(&self.names.requests, withdrawals);
+        }
+        batch
+    }
+
+    fn refuse(&self, id: uuid::Uuid, reason: Fault) {
+        let _ = self.waiting.answer(
+            id,
+            Err(RequestError::Unavailable {
+                reason,
+                retry_after: RETRY_AFTER,
+            }),
+        );
+    }
+}
+
+/// Whether what Redis refused for this reason now it may well take a moment later.
+fn passes(fault: Fault) -> bool {
+    matches!(fault, Fault::Loading | Fault::ReadOnly | Fault::Busy)
+}

@@ -1,0 +1,141 @@
+//! A connection that one loop holds: opened when needed, given up when it is of no more use, with a
+//! growing and jittered pause between failures so that no fault becomes a hot loop.
+
+use std::{sync::Arc, time::Duration};
+
+use common::retry::Backoff;
+use tokio::time::sleep;
+
+use crate::{
+    error::Fault,
+    metrics::LinkMetrics,
+    status::Status,
+    wire::{Connection, Connector, Followed, WireError},
+};
+
+/// The pauses after a failure: full jitter below 50 ms at first, below 1 s at most. The floor keeps a
+/// fault that answers at once from being tried without a pause.
+const BACKOFF: Backoff = {
+    let backoff = match Backoff::new(Duration::from_millis(50), Duration::from_secs(1)) {
+        Ok(backoff) => backoff.with_floor(Duration::from_millis(5)),
+        Err(refused) => Err(refused),
+    };
+    match backoff {
+        Ok(backoff) => backoff,
+        #[expect(clippy::panic, reason = "checked when this is compiled")]
+        Err(_) => panic!("the bounds of the backoff contradict each other"),
+    }
+};
+
+/// What a loop needs to talk to Redis.
+pub(crate) struct Link {
+    part: &'static str,
+    /// How long the longest blocking command of this part may take on the server.
+    block: Duration,
+    connector: Connector,
+    status: Arc<Status>,
+    metrics: LinkMetrics,
+    followed: Followed,
+    connection: Option<Connection>,
+    failures: u32,
+    connected_before: bool,
+    /// Whether the status says so; spares a lock each time a round succeeds.
+    up: bool,
+}
+
+impl Link {
+    pub(crate) fn new(
+        part: &'static str,
+        block: Duration,
+        connector: &Connector,
+        status: &Arc<Status>,
+        metrics: &LinkMetrics,
+    ) -> Self {
+        Self {
+            part,
+            block,
+            connector: connector.clone(),
+            status: Arc::clone(status),
+            metrics: metrics.clone(),
+            followed: connector.followed(),
+            connection: None,
+            failures: 0,
+            connected_before: false,
+            up: false,
+        }
+    }
+
+    /// The open connection, or one attempt to open it. The flag tells whether it is new: then what the
+    /// loop knew of the server may no longer hold.
+    pub(crate) async fn connect(&mut self) -> Result<(&mut Connection, bool), WireError> {
+        if self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| !connection.leads_to(&self.followed))
+        {
+            self.connection = None;
+        }
+        let fresh = self.connection.is_none();
+        if fresh {
+            let connection = self.connector.open(self.part, self.block).await?;
+            if self.connected_before {
+                self.metrics
+                    .reconnects
+                    .with_label_values(&[self.part])
+                    .inc();
+            }
+            self.connected_before = true;
+            self.connection = Some(connection);
+        }
+        match &mut self.connection {
+            Some(connection) => Ok((connection, fresh)),
+            None => Err(WireError::new(Fault::Disconnected, "no connection")),
+        }
+    }
+
+    /// The last commands succeeded.
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+        if !self.up {
+            self.up = true;
+            self.status.up(self.part);
+        }
+    }
+
+    /// Something failed: notes it, and gives the connection up where it is of no more use.
+    pub(crate) fn failed(&mut self, error: &WireError) {
+        self.failures = self.failures.saturating_add(1);
+        self.up = false;
+        self.status.fault(self.part, error);
+        if error.needs_reconnect() {
+            self.connection = None;
+        }
+    }
+
+    /// Waits before the next attempt; longer after each failure in a row.
+    pub(crate) async fn pause(&self) {
+        sleep(BACKOFF.delay(self.failures.saturating_sub(1))).await;
+    }
+
+    /// Resolves when another server took over from the one this connection leads to.
+    pub(crate) fn overtaken(&self) -> impl Future<Output = WireError> + use<> {
+        let mut followed = self.followed.clone();
+        let run_id = self
+            .connection
+            .as_ref()
+            .map(|connection| connection.server.run_id.clone());
+        async move {
+            let moved = followed
+                .wait_for(|server| {
+                    run_id.is_some()
+                        && server.as_ref().map(|server| &server.run_id) != run_id.as_ref()
+                })
+                .await
+                .is_ok();
+            if !moved {
+                std::future::pending::<()>().await;
+            }
+            WireError::new(Fault::Disconnected, "another server took over")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The figures that client and worker have in common. Each side registers its own on the registry it
+//! was given; names and meanings are the same on both.
+
+use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector};
+
+use crate::{
+    error::ConfigError,
+    health::{Backlog, ServerInfo},
+};
+
+/// Figures of the connections.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkMetrics {
+    pub reconnects: IntCounterVec,
+    pub retries: IntCounterVec,
+}
+
+/// Figures of the streams, as one look found them.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamMetrics {
+    backlog: IntGauge,
+    oldest_age: Gauge,
+    entries: IntGaugeVec,
+    bytes: IntGaugeVec,
+    workers: IntGauge,
+    capability: IntGaugeVec,
+}
+
+impl LinkMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, ConfigError> {
+        let reconnects = IntCounterVec::new(
+            Opts::new(
+                "redis_reconnects_total",
+                "Connections to Redis that were opened again, by the part that uses them.",
+            ),
+            &["part"],
+        );
+        let retries = IntCounterVec::new(
+            Opts::new(
+                "redis_command_retries_total",
+                "Writes to Redis that were sent again, by the part that sent them.",
+            ),
+            &["part"],
+        );
+        Ok(Self {
+            reconnects: register(registry, reconnects)?,
+            retries: register(registry, retries)?,
+        })
+    }
+}
+
+impl StreamMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, ConfigError> {
+        let stream_gauge =
+            |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["stream"]);
+        Ok(Self {
+            backlog: register(
+                registry,
+                IntGauge::new(
+                    "stream_backlog_entries",
+                    "Requests on the stream that no worker has yet.",
+                ),
+            )?,
+            oldest_age: register(
+                registry,
+                Gauge::new(
+                    "stream_oldest_entry_age_seconds",
+                    "Age of the oldest request on the stream, waiting or being worked on, on Redis's clock.",
+                ),
+            )?,
+            entries: register(
+                registry,
+                stream_gauge("stream_entries", "Entries on a stream."),
+            )?,
+            bytes: register(
+                registry,
+                stream_gauge(
+                    "stream_bytes",
+                    "Bytes of memory that a stream takes in Redis.",
+                ),
+            )?,
+            workers: register(
+                registry,
+                IntGauge::new("workers_alive", "Workers that announced themselves lately."),
+            )?,
+            capability: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "redis_command_chosen",
+                        "The Redis command chosen for a step: 1 for the one in use.",
+                    ),
+                    &["step", "command"],
+                ),
+            )?,
+        })
+    }
+
+    pub(crate) fn set_backlog(
+        &self,
+        backlog: &Backlog,
+        workers: usize,
+        requests: &str,
+        dead_letters: &str,
+    ) {
+        self.backlog.set(signed(backlog.waiting()));
+        self.oldest_age.set(backlog.oldest_age_ms as f64 / 1e3);
+        self.workers.set(signed(workers as u64));
+        self.entries
+            .with_label_values(&[requests])
+            .set(signed(backlog.outstanding));
+        self.entries
+            .with_label_values(&[dead_letters])
+            .set(signed(backlog.dead_letters));
+    }
+
+    pub(crate) fn set_size(&self, stream: &str, entries: u64, bytes: u64) {
+        self.entries
+            .with_label_values(&[stream])
+            .set(signed(entries));
+        self.bytes.with_label_values(&[stream]).set(signed(bytes));
+    }
+
+    pub(crate) fn set_server(&self, server: &ServerInfo) {
+        self.capability.reset();
+        for (step, command) in &server.commands {
+            self.capability.with_label_values(&[step, command]).set(1);
+        }
+    }
+}
+
+/// Registers what was made, with either failure as a configuration error: a bad name, or a name that
+/// is taken because two clients or two workers share a registry.
+pub(crate) fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    made: Result<C, prometheus::Error>,
+) -> Result<C, ConfigError> {
+    made.and_then(|collector| {
+        registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    })
+    .map_err(|error| ConfigError::Metrics {
+        reason: error.to_string(),
+    })
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

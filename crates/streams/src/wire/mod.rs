@@ -1,0 +1,21 @@
+//! The only room that knows the `redis` crate. Everything above speaks in entries, ids and faults, so
+//! that the way to Redis can be changed here without touching a loop.
+
+mod connect;
+mod dead_letter;
+mod entry;
+mod fault;
+mod group;
+mod observe;
+mod probe;
+mod replies;
+mod requests;
+
+pub(crate) use connect::{Connection, Connector, Followed};
+pub(crate) use dead_letter::DeadLetter;
+pub(crate) use entry::{Entry, EntryId};
+pub(crate) use fault::WireError;
+pub(crate) use group::{Delivery, Fetched, Group, Recount, Settled, SettledBatch, Whose};
+pub(crate) use observe::{Announcement, Observation};
+pub(crate) use replies::{ReplyStreamReader, Resumed};
+pub(crate) use requests::{RequestBatch, Written};

@@ -1,0 +1,219 @@
+//! Looking at the streams from outside, and the hash in which workers announce themselves.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{
+    Connection, WireError,
+    entry::{array, bytes, count, entries},
+    fault::checked,
+    group::{one, redis_time},
+};
+use crate::{
+    error::Fault,
+    health::{Backlog, WorkerSummary},
+    keys::StreamNames,
+};
+
+/// An announcement older than this counts as a dead worker's.
+pub(crate) const ANNOUNCEMENT_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Everything that one look at the streams told.
+#[derive(Debug, Clone)]
+pub(crate) struct Observation {
+    pub backlog: Backlog,
+    pub workers: Vec<WorkerSummary>,
+    /// Announcements of workers that are gone, to be pruned.
+    pub stale: Vec<String>,
+}
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announcement {
+    pub terminals: u32,
+    pub mean_work_us: u64,
+    pub served: u64,
+}
+
+impl Observation {
+    /// Takes one look. A stream or group that does not exist is an empty one.
+    pub(crate) async fn take(
+        names: &StreamNames,
+        connection: &mut Connection,
+    ) -> Result<Self, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("TIME");
+        pipe.cmd("XLEN").arg(&names.requests);
+        pipe.cmd("XLEN").arg(names.dead_letters());
+        pipe.cmd("XRANGE")
+            .arg(&names.requests)
+            .arg("-")
+            .arg("+")
+            .arg("COUNT")
+            .arg(1);
+        pipe.cmd("HGETALL").arg(names.workers());
+        pipe.cmd("XPENDING").arg(&names.requests).arg(&names.group);
+        let answers = connection.send(&pipe).await?;
+        let [time, length, dead, oldest, workers, pending] =
+            <[Value; 6]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
+        let now = redis_time(time)?;
+        let pending = match checked(pending) {
+            Ok(summary) => array(summary)?.first().map_or(Ok(0), count)?,
+            Err(error) if error.fault == Fault::NoGroup => 0,
+            Err(error) => return Err(error),
+        };
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let oldest_age_ms = entries(oldest)?
+            .first()
+            .map_or(0, |entry| now_ms.saturating_sub(entry.id.ms));
+        let backlog = Backlog {
+            outstanding: count(&checked(length)?)?,
+            pending,
+            oldest_age_ms,
+            dead_letters: count(&checked(dead)?)?,
+        };
+        let (workers, stale) = workers_of(workers, now_ms)?;
+        Ok(Self {
+            backlog,
+            workers,
+            stale,
+        })
+    }
+
+    /// The entries and the bytes of each of these streams; one that does not exist has neither.
+    pub(crate) async fn measure(
+        connection: &mut Connection,
+        streams: &[String],
+    ) -> Result<Vec<(u64, u64)>, WireError> {
+        let mut pipe = redis::pipe();
+        for stream in streams {
+            pipe.cmd("XLEN").arg(stream);
+            pipe.cmd("MEMORY").arg("USAGE").arg(stream);
+        }
+        let answers = connection
+            .send(&pipe)
+            .await?
+            .into_iter()
+            .map(checked)
+            .collect::<Result<Vec<_>, _>>()?;
+        answers
+            .chunks_exact(2)
+            .map(|pair| {
+                Ok((
+                    count(&pair[0])?,
+                    if pair[1] == Value::Nil {
+                        0
+                    } else {
+                        count(&pair[1])?
+                    },
+                ))
+            })
+            .collect()
+    }
+}
+
+impl Announcement {
+    /// Writes the announcement of `consumer`. The hash expires when nobody announces any more.
+    pub(crate) async fn publish(
+        &self,
+        names: &StreamNames,
+        consumer: &str,
+        connection: &mut Connection,
+    ) -> Result<(), WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("TIME");
+        let now = redis_time(one(connection, &pipe).await?)?.as_millis();
+        let Self {
+            terminals,
+            mean_work_us,
+            served,
+        } = self;
+        let mut pipe = redis::pipe();
+        pipe.cmd("HSET")
+            .arg(names.workers())
+            .arg(consumer)
+            .arg(format!("{now} {terminals} {mean_work_us} {served}"));
+        pipe.cmd("PEXPIRE")
+            .arg(names.workers())
+            .arg(ANNOUNCEMENT_LIFETIME.as_millis() as u64);
+        for answer in connection.send(&pipe).await? {
+            checked(answer)?;
+        }
+        Ok(())
+    }
+
+    /// Takes announcements back.
+    pub(crate) async fn revoke(
+        names: &StreamNames,
+        consumers: &[String],
+        connection: &mut Connection,
+    ) -> Result<(), WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HDEL").arg(names.workers()).arg(consumers);
+        checked(one(connection, &pipe).await?).map(drop)
+    }
+}
+
+/// The living and the dead. What cannot be understood was not written by a worker of ours and is left alone.
+fn workers_of(hash: Value, now_ms: u64) -> Result<(Vec<WorkerSummary>, Vec<String>), WireError> {
+    let (mut alive, mut stale) = (Vec::new(), Vec::new());
+    let mut fields = array(checked(hash)?)?.into_iter();
+    while let (Some(consumer), Some(value)) = (fields.next(), fields.next()) {
+        let consumer = String::from_utf8_lossy(&bytes(consumer)?).into_owned();
+        let value = String::from_utf8_lossy(&bytes(value)?).into_owned();
+        let numbers: Vec<u64> = value
+            .split(' ')
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        let [at_ms, terminals, mean_work_us, served] = numbers[..] else {
+            continue;
+        };
+        if u128::from(now_ms.saturating_sub(at_ms)) > ANNOUNCEMENT_LIFETIME.as_millis() {
+            stale.push(consumer);
+        } else {
+            let terminals = u32::try_from(terminals).unwrap_or(u32::MAX);
+            alive.push(WorkerSummary {
+                consumer,
+                terminals,
+                mean_work_us,
+                served,
+            });
+        }
+    }
+    alive.sort_by(|a, b| a.consumer.cmp(&b.consumer));
+    Ok((alive, stale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_age_and_foreign_fields_are_left_alone() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let hash = Value::Array(vec![
+            bulk("old"),
+            bulk("1000 5 150 7"),
+            bulk("new"),
+            bulk("95000 5 150 7"),
+            bulk("foreign"),
+            bulk("hello"),
+        ]);
+        let (alive, stale) = workers_of(hash, 100_000).expect("well formed");
+        assert_eq!(
+            alive,
+            vec![WorkerSummary {
+                consumer: "new".into(),
+                terminals: 5,
+                mean_work_us: 150,
+                served: 7
+            }]
+        );
+        assert_eq!(stale, vec!["old".to_owned()]);
+        assert_eq!(
+            workers_of(Value::Nil, 0).expect("no hash"),
+            (vec![], vec![])
+        );
+    }
+}

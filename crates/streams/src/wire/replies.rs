@@ -1,0 +1,139 @@
+//! Reading a reply stream, and keeping it short.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{
+    Connection, Entry, EntryId, WireError,
+    entry::{array, count, streams, text},
+    fault::checked,
+    group::{one, redis_time},
+};
+
+/// A reply stream and how far it was read.
+#[derive(Debug)]
+pub(crate) struct ReplyStreamReader {
+    pub stream: String,
+    position: Option<EntryId>,
+}
+
+impl ReplyStreamReader {
+    pub(crate) fn new(stream: String) -> Self {
+        Self {
+            stream,
+            position: None,
+        }
+    }
+
+    /// Finds the place to read on from. The first time that is the end of the stream; after a
+    /// reconnect it is where reading stopped, unless the stream ends before that: then it was deleted or
+    /// the server lost its tail, and all it holds now is read.
+    pub(crate) async fn resume(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<Resumed, WireError> {
+        let end = self.end(connection).await?;
+        let resumed = match self.position {
+            None => {
+                self.position = Some(end);
+                Resumed::InPlace
+            }
+            Some(position) if end < position => {
+                self.position = Some(EntryId::ZERO);
+                Resumed::Rewound
+            }
+            Some(_) => Resumed::InPlace,
+        };
+        Ok(resumed)
+    }
+
+    /// The next entries, waiting up to `block` for the first.
+    pub(crate) async fn read(
+        &mut self,
+        connection: &mut Connection,
+        block: Duration,
+    ) -> Result<Vec<Entry>, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("XREAD")
+            .arg("COUNT")
+            .arg(1024)
+            .arg("BLOCK")
+            .arg(block.as_millis().max(1) as u64);
+        pipe.arg("STREAMS")
+            .arg(&self.stream)
+            .arg(self.position.unwrap_or(EntryId::ZERO));
+        let entries = streams(one(connection, &pipe).await?)?;
+        if let Some(last) = entries.last() {
+            self.position = Some(last.id);
+        }
+        Ok(entries)
+    }
+
+    /// Drops entries older than `retention` on Redis's clock, then the oldest beyond `most_bytes`.
+    pub(crate) async fn trim(
+        stream: &str,
+        connection: &mut Connection,
+        retention: Duration,
+        most_bytes: u64,
+    ) -> Result<(), WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("TIME");
+        let oldest = redis_time(one(connection, &pipe).await?)?.saturating_sub(retention);
+        let mut pipe = redis::pipe();
+        pipe.cmd("XTRIM")
+            .arg(stream)
+            .arg("MINID")
+            .arg("~")
+            .arg(oldest.as_millis() as u64);
+        pipe.cmd("XLEN").arg(stream);
+        pipe.cmd("MEMORY").arg("USAGE").arg(stream);
+        let answers = connection
+            .send(&pipe)
+            .await?
+            .into_iter()
+            .map(checked)
+            .collect::<Result<Vec<_>, _>>()?;
+        let [_, length, Value::Int(bytes)] = answers.as_slice() else {
+            return Ok(()); // The stream does not exist.
+        };
+        let (length, bytes) = (count(length)?, u64::try_from(*bytes).unwrap_or(0));
+        if bytes > most_bytes {
+            let keep = u128::from(length) * u128::from(most_bytes) / u128::from(bytes);
+            let mut pipe = redis::pipe();
+            pipe.cmd("XTRIM")
+                .arg(stream)
+                .arg("MAXLEN")
+                .arg("~")
+                .arg(u64::try_from(keep).unwrap_or(u64::MAX));
+            checked(one(connection, &pipe).await?)?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, connection: &mut Connection) -> Result<EntryId, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("EXISTS").arg(&self.stream);
+        pipe.cmd("XINFO").arg("STREAM").arg(&self.stream);
+        let mut answers = connection.send(&pipe).await?.into_iter();
+        if checked(answers.next().unwrap_or_default())? == Value::Int(0) {
+            return Ok(EntryId::ZERO);
+        }
+        let mut fields = array(checked(answers.next().unwrap_or_default())?)?.into_iter();
+        while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+            if text(name)? == "last-generated-id" {
+                return text(value)?.parse();
+            }
+        }
+        Err(WireError::unexpected("XINFO STREAM"))
+    }
+}
+
+/// Where reading goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// Where it stopped, or at the end for a new reader.
+    InPlace,
+    /// At the start: the stream is not the one that was read before.
+    Rewound,
+}

@@ -1,0 +1,110 @@
+//! Requests that cannot be worked on: kept with their raw fields, the cause and the count, and taken off
+//! the request stream.
+//!
+//! The letter is written first and the request removed only when Redis took it: under memory
+//! pressure an addition is refused while deletions go on, and one write for both would lose the request.
+//! Where the letter is refused the request is left pending; it comes back when its lease has lapsed.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::{Core, settle::Finished};
+use crate::{
+    envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
+    wire::{DeadLetter, Entry},
+};
+
+/// Why a request is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It was delivered as often as it may be and never finished.
+    Deliveries,
+    /// Its fields are no request.
+    Undecodable,
+    /// It names a reply stream that is none.
+    ReplyTo,
+}
+
+impl Cause {
+    pub(super) const ALL: [Self; 3] = [Self::Deliveries, Self::Undecodable, Self::ReplyTo];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliveries => "deliveries",
+            Self::Undecodable => "undecodable",
+            Self::ReplyTo => "reply-to",
+        }
+    }
+}
+
+/// A request found dead, with whom to tell where that is known.
+pub(super) struct Found {
+    pub entry: Entry,
+    pub cause: Cause,
+    pub detail: String,
+    /// Deliveries before this one.
+    pub deliveries: u64,
+    pub caller: Option<(Uuid, RequestEnvelope)>,
+}
+
+/// Moves one request to the dead letters and tells its caller.
+pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphorePermit) {
+    let Found {
+        entry,
+        cause,
+        detail,
+        deliveries,
+        caller,
+    } = found;
+    let fields = entry.fields.unwrap_or_default();
+    let letter = DeadLetter {
+        entry: entry.id,
+        cause: cause.as_str(),
+        detail: &detail,
+        deliveries,
+        consumer: &core.group.consumer,
+        fields: &fields,
+    };
+    let mut link = core.link("dead-letters", std::time::Duration::ZERO);
+    let written = match link.connect().await {
+        Ok((connection, _fresh)) => {
+            letter
+                .write(&core.group.names, core.max_dead_letters, connection)
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        link.failed(&error);
+        core.put_down(entry.id);
+        return;
+    }
+    link.succeeded();
+    core.metrics
+        .dead_letters
+        .with_label_values(&[cause.as_str()])
+        .inc();
+    tracing::error!(
+        entry = %entry.id,
+        cause = cause.as_str(),
+        detail,
+        deliveries,
+        "request moved to the dead letters"
+    );
+    let reply = caller.map(|(id, envelope)| {
+        let outcome = Outcome::DeadLettered {
+            cause: cause.as_str().to_owned(),
+        };
+        let reply = ReplyEnvelope {
+            outcome,
+            queue: Default::default(),
+            work: Default::default(),
+            deliveries,
+        };
+        (envelope.reply_to, id, reply.encode().freeze())
+    });
+    core.settle
+        .push(Finished::new(entry.id, reply, core.settle_by(), terminal));
+}

@@ -1,0 +1,106 @@
+//! The end of a worker, in this order, because each step relies on the one before:
+//!
+//! 1. no new work is asked for, and the read that waits is woken; it is read to its end, since what it
+//!    brings is ours;
+//! 2. what runs may finish and be answered, within the drain time;
+//! 3. what still runs is cut, and everything that is pending for this worker is handed back: claimable
+//!    at once, and this delivery not counted;
+//! 4. the announcement is taken back and the consumer deleted, unless something is pending for it.
+//!
+//! Every step is bounded. If Redis is away, the leases lapse and others take over as after a crash.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use super::{Core, Drained};
+use crate::{
+    link::Link,
+    wire::{Announcement, Group, Whose, WireError},
+};
+
+/// How long the read may take to end once it was woken.
+const READ_ENDS: Duration = Duration::from_secs(3);
+
+/// How long the last commands may take.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Steps 1 to 3a: ends the fetch loop and waits for what runs. Returns false if something had to be cut.
+pub(super) async fn finish(
+    core: &Core,
+    link: &mut Link,
+    mut fetch: JoinHandle<()>,
+    client_id: watch::Receiver<Option<i64>>,
+    drain_timeout: Duration,
+) -> bool {
+    let woken = async {
+        while !fetch.is_finished() {
+            let id = *client_id.borrow();
+            if let (Some(id), Ok((connection, _))) = (id, link.connect().await) {
+                // The read may not have begun to wait yet; then this wakes nobody and is repeated.
+                if let Err(error) = Group::unblock(connection, id).await {
+                    link.failed(&error);
+                }
+            }
+            let _ = timeout(Duration::from_millis(25), &mut fetch).await;
+        }
+    };
+    if timeout(READ_ENDS, woken).await.is_err() {
+        fetch.abort();
+    }
+    timeout(drain_timeout, core.running.empty()).await.is_ok()
+}
+
+/// Steps 3b and 4.
+pub(super) async fn say_goodbye(core: &Arc<Core>, link: &mut Link) -> Drained {
+    let mut drained = Drained {
+        handed_back: 0,
+        consumer_deleted: false,
+    };
+    let mut result = Err(WireError::new(crate::error::Fault::Timeout, "no time left"));
+    let _ = timeout(GOODBYE, async {
+        // Twice: the first try may find a connection that broke since.
+        for _ in 0..2 {
+            result = goodbye(core, link, &mut drained).await;
+            match &result {
+                Ok(()) => return,
+                Err(error) => link.failed(error),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    if let Err(error) = result {
+        tracing::warn!(
+            error = error.message,
+            "could not leave the group in order; what is pending is taken over when its lease lapses"
+        );
+    }
+    drained
+}
+
+async fn goodbye(core: &Core, link: &mut Link, drained: &mut Drained) -> Result<(), WireError> {
+    let (connection, _fresh) = link.connect().await?;
+    let consumer = &core.group.consumer;
+    Announcement::revoke(
+        &core.group.names,
+        std::slice::from_ref(consumer),
+        connection,
+    )
+    .await?;
+    let pending = core
+        .group
+        .pending(connection, Whose::Own, Duration::ZERO, 10_000)
+        .await?;
+    if !pending.is_empty() {
+        core.group.hand_back(connection, &pending).await?;
+        core.metrics.handed_back.inc_by(pending.len() as u64);
+    }
+    drained.handed_back = pending.len();
+    drained.consumer_deleted = core.group.delete_consumer(connection, consumer).await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The loop that renews leases, on a thread and a connection of its own: a handler that hogs the
+//! worker's runtime keeps its lease all the same.
+//!
+//! A renewal is a claim to oneself of what was not touched for most of a renewal interval. If another
+//! worker took the entry over it is touched more often than that, so that a late renewal does not steal
+//! it back; and what has lapsed by our own clock is not renewed at all.
+
+use std::{io, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    runtime, select,
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::Core;
+use crate::{
+    link::Link,
+    wire::{EntryId, WireError},
+};
+
+/// Most leases renewed by one command.
+const MOST: usize = 1_000;
+
+/// Renews leases until `stop` changes or closes.
+pub(super) fn spawn(
+    core: Arc<Core>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new().name("lease".into()).spawn(move || {
+        runtime.block_on(async {
+            let link = core.link("lease", Duration::ZERO);
+            select! {
+                () = run(core, link) => {}
+                _ = stop.changed() => {}
+            }
+        });
+    })
+}
+
+async fn run(core: Arc<Core>, mut link: Link) {
+    let running = &core.running;
+    // Looks four times in each interval, so that a renewal is late by a quarter of it at most.
+    let look = running.renewal() / 4;
+    loop {
+        running.filled().await;
+        sleep(look).await;
+        let due = running.due(Instant::now());
+        for ids in due.chunks(MOST) {
+            match renew(&core, &mut link, ids).await {
+                Ok(()) => link.succeeded(),
+                Err(error) => {
+                    link.failed(&error);
+                    // A pause of the usual length might outlast the lease.
+                    sleep(look.min(Duration::from_millis(100))).await;
+                }
+            }
+        }
+    }
+}
+
+async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), WireError> {
+    let untouched_for = core.running.renewal() * 9 / 10;
+    let (connection, _fresh) = link.connect().await?;
+    let sent = Instant::now();
+    let renewed = core.group.renew(connection, ids, untouched_for).await?;
+    core.running.renewed(&renewed, sent);
+    core.metrics.leases_renewed.inc_by(renewed.len() as u64);
+    let lost: Vec<EntryId> = ids
+        .iter()
+        .copied()
+        .filter(|id| !renewed.contains(id) && core.running.has(*id))
+        .collect();
+    if !lost.is_empty() {
+        core.running.lost(&lost);
+        tracing::debug!(
+            lost = lost.len(),
+            "leases were lost: taken over, or withdrawn by their callers"
+        );
+    }
+    Ok(())
+}

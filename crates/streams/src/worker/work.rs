@@ -1,0 +1,199 @@
+//! The story of one entry, from its delivery to the queue of finished work.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+use uuid::Uuid;
+
+use super::{
+    Core, Handler, Request,
+    dead_letters::{Cause, Found, bury},
+    metrics::{EXPIRED_QUEUED, EXPIRED_RUNNING},
+    settle::Finished,
+};
+use crate::{
+    envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
+    error::Failure,
+    lock,
+    wire::{Delivery, Entry, EntryId},
+};
+
+/// The code of the failure that is answered when a handler's reply is too large.
+const REPLY_TOO_LARGE: &str = "reply-too-large";
+
+/// Takes one delivery in hand. What cannot or need not be worked on is settled at once; the rest is given
+/// to a task of its own, which holds the terminal until the reply is written.
+pub(super) fn take(
+    core: &Arc<Core>,
+    handler: &Handler,
+    delivery: Delivery,
+    redis_time: Duration,
+    terminal: OwnedSemaphorePermit,
+) {
+    let Delivery { entry, deliveries } = delivery;
+    let (delivered, age) = {
+        let clock = lock(&core.clock);
+        (clock.local(redis_time), clock.age(entry.id, redis_time))
+    };
+    let id = entry.id;
+    if !core.take_in_hand(id, delivered) {
+        return; // It runs here already; the server only gave it to us again.
+    }
+    if deliveries > 1 {
+        core.metrics.reclaimed.inc();
+    }
+    let Some(fields) = entry.fields.clone() else {
+        // Withdrawn by its caller between two deliveries: only the reference is left to remove.
+        core.settle
+            .push(Finished::new(id, None, core.settle_by(), terminal));
+        return;
+    };
+    match classify(core, entry, fields, deliveries) {
+        Ok((request_id, envelope)) => {
+            core.metrics.queue.observe(age.as_secs_f64());
+            if age >= envelope.ttl {
+                core.metrics
+                    .expired
+                    .with_label_values(&[EXPIRED_QUEUED])
+                    .inc();
+                core.settle
+                    .push(Finished::new(id, None, core.settle_by(), terminal));
+                return;
+            }
+            let request = Request {
+                id: request_id,
+                body: envelope.body,
+                content_type: envelope.content_type,
+                traceparent: envelope.traceparent,
+                deadline: delivered + (envelope.ttl - age),
+                queued: age,
+                deliveries,
+            };
+            let work = work(
+                Arc::clone(core),
+                Arc::clone(handler),
+                id,
+                request,
+                envelope.reply_to,
+                terminal,
+            );
+            core.running.works(id, tokio::spawn(work).abort_handle());
+        }
+        Err(found) => {
+            tokio::spawn(bury(Arc::clone(core), *found, terminal));
+        }
+    }
+}
+
+/// Tells a request from what has to go to the dead letters.
+fn classify(
+    core: &Core,
+    entry: Entry,
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    deliveries: u64,
+) -> Result<(Uuid, RequestEnvelope), Box<Found>> {
+    let before = deliveries - 1;
+    let dead = |cause, detail: String, caller| {
+        Box::new(Found {
+            entry,
+            cause,
+            detail,
+            deliveries: before,
+            caller,
+        })
+    };
+    match RequestEnvelope::decode(fields) {
+        Err(error) => Err(dead(Cause::Undecodable, error.to_string(), None)),
+        Ok((id, envelope)) if !core.group.names.is_reply_stream(&envelope.reply_to) => {
+            let detail = format!("request {id} names a reply stream that is none of this service");
+            Err(dead(Cause::ReplyTo, detail, None))
+        }
+        Ok((id, envelope)) if before >= core.max_deliveries => {
+            let detail = format!("request {id} was delivered {before} times and never finished");
+            Err(dead(Cause::Deliveries, detail, Some((id, envelope))))
+        }
+        Ok(request) => Ok(request),
+    }
+}
+
+async fn work(
+    core: Arc<Core>,
+    handler: Handler,
+    entry: EntryId,
+    request: Request,
+    reply_to: String,
+    terminal: OwnedSemaphorePermit,
+) {
+    let started = Instant::now();
+    // This process may have been stopped since the delivery; then the entry is somebody else's by now.
+    if !core.running.holds(entry, started) {
+        core.metrics.lapsed.inc();
+        core.put_down(entry);
+        return;
+    }
+    let (id, deadline, queue, deliveries) = (
+        request.id,
+        request.deadline,
+        request.queued,
+        request.deliveries,
+    );
+    // The handler is called inside the future, so that a panic before its first await is caught too.
+    let handled = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
+    let outcome = match timeout_at(deadline, handled).await {
+        Ok(Ok(Ok(body))) if body.len() > core.max_body => {
+            let message = format!(
+                "the reply has {} bytes, the most is {}",
+                body.len(),
+                core.max_body
+            );
+            Outcome::Failed {
+                code: REPLY_TOO_LARGE.into(),
+                message,
+            }
+        }
+        Ok(Ok(Ok(body))) => Outcome::Ok(body),
+        Ok(Ok(Err(Failure { code, message }))) => Outcome::Failed { code, message },
+        Ok(Err(panic)) => {
+            core.metrics.panicked.inc();
+            tracing::error!(request = %id, entry = %entry, panic = panic_text(&*panic), "the handler panicked");
+            Outcome::Panicked
+        }
+        Err(_elapsed) => {
+            core.metrics
+                .expired
+                .with_label_values(&[EXPIRED_RUNNING])
+                .inc();
+            core.settle
+                .push(Finished::new(entry, None, core.settle_by(), terminal));
+            return;
+        }
+    };
+    let work = started.elapsed();
+    core.metrics.served(work);
+    let reply = ReplyEnvelope {
+        outcome,
+        queue,
+        work,
+        deliveries,
+    }
+    .encode()
+    .freeze();
+    core.settle.push(Finished::new(
+        entry,
+        Some((reply_to, id, reply)),
+        deadline,
+        terminal,
+    ));
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
