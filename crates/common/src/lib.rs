@@ -2,6 +2,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod breaker;
+pub mod health;
 pub mod message;
 pub mod metrics;
 pub mod retry;
+pub mod shutdown;
+pub mod telemetry;
