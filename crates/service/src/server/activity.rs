@@ -139,3 +139,96 @@ impl Drop for Handling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_connections: 1,
+        max_headers: 1,
+        header_timeout: Duration::from_secs(10),
+        keep_alive_timeout: Duration::from_secs(75),
+        linger: Duration::from_secs(1),
+    };
+
+    /// In how many seconds the connection is overdue, and for what.
+    fn left(activity: &Activity) -> Option<(u64, Overdue)> {
+        let (deadline, overdue) = activity.deadline(&LIMITS)?;
+        Some((deadline.duration_since(Instant::now()).as_secs(), overdue))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_goes_through_its_phases() {
+        let activity = Activity::new();
+        assert_eq!(left(&activity), Some((10, Overdue::Head)));
+        advance(Duration::from_secs(4)).await;
+        activity.heard();
+        assert_eq!(
+            left(&activity),
+            Some((6, Overdue::Head)),
+            "the first head counts from the accept"
+        );
+        let handling = activity.begin(false);
+        assert_eq!(left(&activity), None);
+        drop(handling);
+        assert_eq!(left(&activity), Some((75, Overdue::Idle)));
+        advance(Duration::from_secs(70)).await;
+        activity.heard();
+        assert_eq!(
+            left(&activity),
+            Some((10, Overdue::Head)),
+            "a later head counts from its first byte"
+        );
+        advance(Duration::from_secs(4)).await;
+        activity.heard();
+        assert_eq!(
+            left(&activity),
+            Some((6, Overdue::Head)),
+            "and further bytes do not put it off"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_of_several_requests_makes_it_idle() {
+        let activity = Activity::new();
+        let first = activity.begin(true);
+        let second = activity.begin(true);
+        drop(first);
+        assert_eq!(left(&activity), None);
+        drop(second);
+        assert_eq!(left(&activity), Some((75, Overdue::Idle)));
+        activity.heard();
+        assert_eq!(
+            left(&activity),
+            Some((75, Overdue::Idle)),
+            "bytes of HTTP/2 need not be a request"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_drain_idle_connections_linger_from_the_signal_on() {
+        let fresh = Activity::new();
+        let idle = Activity::new();
+        drop(idle.begin(false));
+        let busy = Activity::new();
+        let handling = busy.begin(true);
+        advance(Duration::from_secs(5)).await;
+        for activity in [&fresh, &idle, &busy] {
+            activity.drain();
+        }
+        assert_eq!(left(&fresh), Some((1, Overdue::Idle)));
+        assert_eq!(left(&idle), Some((1, Overdue::Idle)));
+        assert_eq!(left(&busy), None);
+        assert_eq!(
+            [&fresh, &idle, &busy].map(Activity::wants_goaway),
+            [false, false, true]
+        );
+        drop(handling);
+        assert_eq!(left(&busy), Some((1, Overdue::Idle)));
+    }
+}

@@ -19,22 +19,25 @@ use std::{
     future::{Future, pending},
     io,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::Router;
-use futures_util::FutureExt;
+use common::telemetry::LogThrottle;
 use hyper_util::{rt::TokioExecutor, server::conn::auto};
 pub use limits::{Drain, Limits};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 /// How long to wait after an accept that failed for want of descriptors or memory: trying again at
 /// once would spin, and nothing is freed faster by it.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How often a trouble that goes on is logged.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// What connections are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +76,7 @@ pub async fn serve(
         () = stop => {}
         never = server.accept(&listener) => match never {},
     }
-    server.empty_backlog(&listener);
-    drop(listener);
+    server.close(listener);
     server.drain(drain.timeout).await
 }
 
@@ -88,22 +90,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Lets a log line through at most once in ten seconds.
-#[derive(Default)]
-struct Seldom(Option<Instant>);
-
-impl Seldom {
-    fn is_due(&mut self) -> bool {
-        let due = self
-            .0
-            .is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
-        if due {
-            self.0 = Some(Instant::now());
-        }
-        due
-    }
-}
-
 struct Server {
     protocol: auto::Builder<TokioExecutor>,
     router: Router,
@@ -114,15 +100,16 @@ struct Server {
 
 impl Server {
     async fn accept(&self, listener: &TcpListener) -> Infallible {
-        let mut at_bound = Seldom::default();
-        let mut failing = Seldom::default();
+        let mut throttle = LogThrottle::new(LOG_PERIOD);
         loop {
-            if self.permits.available_permits() == 0 && at_bound.is_due() {
+            if self.permits.available_permits() == 0 {
                 let max_connections = self.limits.max_connections;
-                tracing::warn!(
-                    max_connections,
-                    "connection bound reached: new callers wait until one leaves"
-                );
+                if throttle.admit("bound", Instant::now()).is_some() {
+                    tracing::warn!(
+                        max_connections,
+                        "connection bound reached: new callers wait until one leaves"
+                    );
+                }
             }
             let Ok(permit) = self.permits.clone().acquire_owned().await else {
                 return pending().await;
@@ -131,7 +118,7 @@ impl Server {
                 Ok((stream, _)) => self.spawn(stream, permit),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if failing.is_due() {
+                    if throttle.admit("accept", Instant::now()).is_some() {
                         tracing::error!(%error, "cannot accept connections, trying on");
                     }
                     sleep(ACCEPT_BACKOFF).await;
@@ -140,11 +127,21 @@ impl Server {
         }
     }
 
-    fn empty_backlog(&self, listener: &TcpListener) {
+    /// Takes over what the kernel has accepted, then closes the listener.
+    fn close(&self, listener: TcpListener) {
+        // Asked directly: the runtime may not have noticed yet that there is something to accept.
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
         while let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            match listener.accept().now_or_never() {
-                Some(Ok((stream, _))) => self.spawn(stream, permit),
-                _ => return,
+            let accepted = listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            });
+            match accepted {
+                Ok(stream) => self.spawn(stream, permit),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return,
             }
         }
     }

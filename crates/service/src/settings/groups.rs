@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
+use common::telemetry::{LogFilter, LogFormat};
 use streams::{ConfigError, RedisConfig, StreamNames};
 
 use super::values::{Secret, address, bytes, count, duration, positive_duration, text};
@@ -165,11 +166,19 @@ impl Drain {
 #[command(next_help_heading = "Log")]
 pub struct Log {
     /// Which lines: a level, or levels by module such as info,streams=debug
-    #[arg(long, env = "RUST_LOG", default_value = "info", value_parser = text)]
-    pub rust_log: String,
-    /// text, json, or auto: text on a terminal and json elsewhere
-    #[arg(long, env, default_value = "auto")]
-    pub log_format: String,
+    #[arg(long, env, default_value_t, value_parser = log_filter)]
+    pub rust_log: LogFilter,
+    /// auto (text on a terminal and json elsewhere), text or json
+    #[arg(long, env, default_value_t, value_parser = log_format)]
+    pub log_format: LogFormat,
+}
+
+fn log_filter(text: &str) -> Result<LogFilter, String> {
+    text.parse().map_err(|error| format!("is {error}"))
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    text.parse().map_err(|error| format!("is {error}"))
 }
 
 fn secret(value: &str) -> Result<Secret, String> {

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use clap::Parser;
-use service::settings::{self, Drain, Http, ParseError, Redis, Streams};
+use service::settings::{self, Drain, Http, Log, ParseError, Redis, Streams};
 
 /// A program with all groups and one setting of its own.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ struct Settings {
     http: Http,
     #[command(flatten)]
     drain: Drain,
+    #[command(flatten)]
+    log: Log,
 }
 
 fn parse(flags: &[&str]) -> Result<Settings, ParseError> {
@@ -125,6 +127,24 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
     check(
         &["--admin-listen", "here"],
         r#"ADMIN_LISTEN: "here" is not an address: an IP address and a port are expected, for example 127.0.0.1:5009"#,
+    );
+}
+
+#[test]
+fn a_log_setting_is_checked_too() {
+    assert_eq!(
+        refused(&["--log-format", "xml"]),
+        r#"LOG_FORMAT: "xml" is not a log format: must be auto, text or json"#
+    );
+    let line = refused(&["--rust-log", "streams=loud"]);
+    assert!(
+        line.starts_with(r#"RUST_LOG: "streams=loud" is not a log filter"#),
+        "{line}"
+    );
+    let log = parse(&[]).unwrap().log;
+    assert_eq!(
+        (log.rust_log.to_string(), log.log_format.to_string()),
+        ("info".into(), "auto".into())
     );
 }
 

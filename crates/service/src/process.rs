@@ -1,0 +1,107 @@
+//! The process around a service: logs, signals, runtime, exit code.
+
+use std::{error::Error, future::Future, io, process::ExitCode};
+
+use common::{metrics, shutdown::Shutdown, telemetry};
+use prometheus::Registry;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{BindError, settings};
+
+/// Why a service ended with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A setting that only the engine could judge: one line that names the variable. Exit code 2.
+    #[error("{0}")]
+    Setting(String),
+    /// Anything else. Exit code 1.
+    #[error(transparent)]
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl From<streams::ConfigError> for ServiceError {
+    fn from(error: streams::ConfigError) -> Self {
+        Self::Setting(settings::refused_by_engine(&error))
+    }
+}
+
+impl From<BindError> for ServiceError {
+    fn from(error: BindError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<prometheus::Error> for ServiceError {
+    fn from(error: prometheus::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What the process hands to the service in it.
+#[derive(Debug)]
+pub struct Process {
+    /// Where metrics go; what every process has is registered.
+    pub registry: Registry,
+    /// Tells when to leave.
+    pub shutdown: Shutdown,
+}
+
+/// Runs the service `name` to its end: sets up logs and signals, and serves on `threads` threads.
+///
+/// With one thread everything runs on the calling one. No work moves between cores then, which costs
+/// markedly less CPU per request; more cores are better used by more processes.
+pub fn run_process<F>(
+    name: &str,
+    version: &str,
+    log: &settings::Log,
+    threads: u32,
+    service: impl FnOnce(Process) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<(), ServiceError>>,
+{
+    let failed = |error: Box<dyn Error + Send + Sync>| ServiceError::Failed(error);
+    let result = telemetry::init(log.log_format, &log.rust_log)
+        .map_err(|error| failed(error.into()))
+        .and_then(|logs| {
+            let registry = metrics::registry(name, version)?;
+            logs.register_metrics(&registry)?;
+            tracing::info!(service = name, version, "starting");
+            let shutdown = Shutdown::on_signals().map_err(|error| failed(error.into()))?;
+            let runtime = runtime(threads).map_err(|error| failed(error.into()))?;
+            runtime.block_on(service(Process { registry, shutdown }))
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit_code(name, &error),
+    }
+}
+
+fn runtime(threads: u32) -> io::Result<Runtime> {
+    if threads > 1 {
+        Builder::new_multi_thread()
+            .worker_threads(threads as usize)
+            .enable_all()
+            .build()
+    } else {
+        Builder::new_current_thread().enable_all().build()
+    }
+}
+
+/// Standard error and not the log: whoever starts the process sees it even where the log goes elsewhere.
+#[allow(
+    clippy::print_stderr,
+    reason = "the last words of a process that cannot start"
+)]
+fn exit_code(name: &str, error: &ServiceError) -> ExitCode {
+    match error {
+        ServiceError::Setting(line) => {
+            eprintln!("{line}");
+            ExitCode::from(2)
+        }
+        ServiceError::Failed(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
