@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -16,7 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// # use std::time::Duration;
 /// # async fn pending() -> anyhow::Result<usize> { Ok(0) }
 /// # async fn example() -> anyhow::Result<()> {
-/// testbed::eventually(Duration::from_secs(5), || async {
+/// testbed::eventually(Duration::from_secs(5), async || {
 ///     let pending = pending().await?;
 ///     anyhow::ensure!(pending == 0, "{pending} entries are pending");
 ///     Ok(())
@@ -25,11 +24,10 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// # Ok(())
 /// # }
 /// ```
-pub async fn eventually<T, F, Fut>(timeout: Duration, mut check: F) -> anyhow::Result<T>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = anyhow::Result<T>>,
-{
+pub async fn eventually<T>(
+    timeout: Duration,
+    mut check: impl AsyncFnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let end = Instant::now() + timeout;
     let mut last = anyhow!("the first check did not return");
     loop {
@@ -56,7 +54,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn returns_the_value_as_soon_as_the_check_passes() {
         let looks = Cell::new(0);
-        let looks_needed = eventually(Duration::from_secs(1), || async {
+        let looks_needed = eventually(Duration::from_secs(1), async || {
             looks.set(looks.get() + 1);
             anyhow::ensure!(looks.get() >= 5, "looked {} times", looks.get());
             Ok(looks.get())
@@ -69,7 +67,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn says_what_it_saw_last() {
         let looks = Cell::new(0);
-        let error = eventually::<(), _, _>(Duration::from_millis(95), || async {
+        let error = eventually::<()>(Duration::from_millis(95), async || {
             looks.set(looks.get() + 1);
             anyhow::bail!("looked {} times", looks.get())
         })
@@ -83,7 +81,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cuts_a_check_that_hangs() {
-        let error = eventually::<(), _, _>(Duration::from_secs(1), pending)
+        let error = eventually::<()>(Duration::from_secs(1), pending)
             .await
             .unwrap_err();
         assert_eq!(

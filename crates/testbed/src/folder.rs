@@ -32,15 +32,15 @@ impl Folder {
     pub fn subfolder(&self, name: &str) -> anyhow::Result<Self> {
         let path = self.path.join(name);
         fs::create_dir(&path).with_context(|| format!("could not make {}", path.display()))?;
-        Ok(Self::borrowed(&path))
+        Self::borrowed(&path)
     }
 
     /// A folder that somebody else made, keeps and removes.
-    pub(crate) fn borrowed(path: &Path) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            owned: None,
-        }
+    pub(crate) fn borrowed(path: &Path) -> anyhow::Result<Self> {
+        // Programs that are given the path may run in another working folder.
+        let path =
+            std::path::absolute(path).with_context(|| format!("no path to {}", path.display()))?;
+        Ok(Self { path, owned: None })
     }
 
     /// Where it is.

@@ -17,19 +17,36 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod binary;
 mod child;
 mod eventually;
 mod folder;
+mod history;
+mod http;
+mod leftovers;
+mod load;
+mod metrics;
 mod ports;
 mod process;
 mod program;
 mod redis_server;
+mod tcp_proxy;
 mod tls;
 
+pub use binary::binary;
 pub use eventually::eventually;
 pub use folder::Folder;
+pub use history::{
+    Event, Expectations, History, Invariant, Outcome, Recorder, Summary, Violation, Violations,
+    What, check,
+};
+pub use http::{Answer, Failure, HttpClient, RawConnection};
+pub use leftovers::Leftovers;
+pub use load::{Load, RunningLoad, Targets};
+pub use metrics::{Metrics, Sample};
 pub use nix::sys::signal::Signal;
 pub use ports::Port;
 pub use process::{Process, ProcessBuilder};
 pub use redis_server::{RedisServer, RedisServerBuilder, ServerVersion};
+pub use tcp_proxy::TcpProxy;
 pub use tls::{Certificates, ServerTls};

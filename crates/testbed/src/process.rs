@@ -90,6 +90,8 @@ impl ProcessBuilder {
     pub fn spawn(self) -> anyhow::Result<Process> {
         let program = find_program(&self.program)
             .with_context(|| format!("no such program: {}", self.program.display()))?;
+        // It is started in another folder.
+        let program = std::path::absolute(program)?;
         let own_folder = if self.folder.is_none() {
             Some(Folder::new(&self.name)?)
         } else {
@@ -206,7 +208,7 @@ impl Process {
     /// Sends SIGSTOP and waits until every thread stands still.
     pub async fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGSTOP)?;
-        eventually(SIGNAL_TIMEOUT, || async {
+        eventually(SIGNAL_TIMEOUT, async || {
             for thread in self.proc()?.tasks()? {
                 let state = thread?.stat()?.state;
                 ensure!(
@@ -254,7 +256,7 @@ impl Process {
         text: &str,
         timeout: Duration,
     ) -> anyhow::Result<String> {
-        let line = eventually(timeout, || async {
+        let line = eventually(timeout, async || {
             // The order matters: what an ended process logged is all there is.
             let ended = self.exit_status();
             match (

@@ -113,6 +113,9 @@ impl RedisServerBuilder {
             };
             let server = self.spawn(port)?;
             match server.wait_ready().await {
+                Ok(()) if self.primary.is_some() => {
+                    return server.wait_for_primary().await.map(|()| server);
+                }
                 Ok(()) => return Ok(server),
                 Err(_)
                     if self.port.is_none()
@@ -133,7 +136,7 @@ impl RedisServerBuilder {
         );
         let program = server_program()?;
         let folder = match &self.folder {
-            Some(folder) => Folder::borrowed(folder),
+            Some(folder) => Folder::borrowed(folder)?,
             None => Folder::new("redis")?,
         };
         let socket = folder.path().join("redis.sock");
@@ -158,7 +161,6 @@ impl RedisServerBuilder {
             folder,
             port,
             access: self.access.clone(),
-            is_replica: self.primary.is_some(),
         })
     }
 

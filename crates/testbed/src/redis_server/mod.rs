@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue};
@@ -43,7 +43,6 @@ pub struct RedisServer {
     port: Port,
     program: PathBuf,
     access: Access,
-    is_replica: bool,
     control: redis::Client,
 }
 
@@ -181,14 +180,14 @@ impl RedisServer {
         self.process().thaw()
     }
 
-    /// Waits until it answers, and a replica until it follows its primary; says why it ended if it did.
+    /// Waits until it answers; says why it ended if it did.
     async fn wait_ready(&self) -> anyhow::Result<()> {
         let process = self.process();
-        let ready = eventually(READY_TIMEOUT, || async {
-            match self.is_ready().await {
+        let ready = eventually(READY_TIMEOUT, async || {
+            match self.command::<()>(&["PING"]).await {
                 Ok(()) => Ok(Ok(())),
                 Err(_) if process.exit_status().is_some() => {
-                    Ok(Err(anyhow::anyhow!("redis-server ended at its start")))
+                    Ok(Err(anyhow!("the server ended at its start")))
                 }
                 Err(not_yet) => Err(not_yet),
             }
@@ -199,16 +198,22 @@ impl RedisServer {
             .with_context(|| format!("the end of the server's log:\n{}", process.log_tail()))
     }
 
-    async fn is_ready(&self) -> anyhow::Result<()> {
-        self.command::<()>(&["PING"]).await?;
-        if self.is_replica {
+    /// Waits until a replica has its primary's data.
+    async fn wait_for_primary(&self) -> anyhow::Result<()> {
+        let follows = eventually(READY_TIMEOUT, async || {
             let link = self.info("replication").await?.remove("master_link_status");
             ensure!(
                 link.as_deref() == Some("up"),
                 "the link to the primary is {link:?}"
             );
-        }
-        Ok(())
+            Ok(())
+        });
+        follows.await.with_context(|| {
+            format!(
+                "the end of the server's log:\n{}",
+                self.process().log_tail()
+            )
+        })
     }
 
     fn url_with(&self, user: &str) -> String {

@@ -1,13 +1,12 @@
 //! What a test started must end with the test process, also when that is killed and runs no destructor.
 
 use std::path::PathBuf;
-use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, ensure};
 use testbed::{Folder, Process, RedisServer, eventually};
 
-const LONG: Duration = Duration::from_secs(30);
+use crate::LONG;
 /// Set for the copy of this test program that is killed: the file that it writes its server's process id to.
 const VICTIM: &str = "TESTBED_PARENT_DEATH_VICTIM";
 
@@ -30,7 +29,7 @@ async fn a_killed_test_takes_its_server_along() -> anyhow::Result<()> {
         )
         .env("TMPDIR", folder.path())
         .spawn()?;
-    let server: u32 = eventually(LONG, || async {
+    let server: u32 = eventually(LONG, async || {
         let text = fs::read_to_string(&file).with_context(|| victim.log())?;
         Ok(text.trim_end_matches('\n').parse()?)
     })
@@ -38,7 +37,7 @@ async fn a_killed_test_takes_its_server_along() -> anyhow::Result<()> {
     assert!(is_running(server));
 
     victim.kill().await?;
-    eventually(LONG, || async {
+    eventually(LONG, async || {
         ensure!(!is_running(server), "the server still runs");
         Ok(())
     })

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use testbed::{Folder, Process, ProcessBuilder, Signal};
 
-const LONG: Duration = Duration::from_secs(30);
+use crate::LONG;
 
 /// A shell that runs `script`; the shell is replaced by its last command if that starts with `exec`.
 fn shell(script: &str) -> ProcessBuilder {
@@ -141,7 +141,7 @@ async fn tells_what_it_uses() -> anyhow::Result<()> {
     assert_eq!(process.open_fds()?, other.open_fds()? + 1);
     assert_eq!(process.threads()?, 1);
     assert!((100_000..100_000_000).contains(&process.rss_bytes()?));
-    testbed::eventually(LONG, || async {
+    testbed::eventually(LONG, async || {
         let used = process.cpu_time()?;
         anyhow::ensure!(used >= Duration::from_millis(50), "used {used:?}");
         Ok(())

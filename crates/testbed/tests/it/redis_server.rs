@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Context;
 use testbed::{Certificates, Folder, Port, Process, RedisServer, eventually};
 
-const LONG: Duration = Duration::from_secs(30);
+use crate::LONG;
 
 #[tokio::test]
 async fn starts_and_serves_on_tcp() -> anyhow::Result<()> {
@@ -245,7 +245,7 @@ async fn the_tests_own_commands_leave_no_client_behind() -> anyhow::Result<()> {
     for _ in 0..20 {
         server.command::<()>(&["PING"]).await?;
     }
-    eventually(LONG, || async {
+    eventually(LONG, async || {
         let clients: String = server.command(&["CLIENT", "LIST"]).await?;
         anyhow::ensure!(clients.lines().count() == 1, "{clients}");
         Ok(())
