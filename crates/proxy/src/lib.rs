@@ -1,1 +1,25 @@
-//! The terminals and the weather providers.
+//! The proxy: takes weather requests from a Redis stream and serves them with a bounded number of terminals.
+//!
+//! In reading order: [`run`] puts the parts together and takes them apart again; the handler is what a
+//! terminal does with one request; a [`Provider`] knows the weather; [`Terminals`] shows who is doing what.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod config;
+mod run;
+
+mod handler;
+mod providers;
+mod terminals;
+
+mod health;
+mod metrics;
+mod openapi;
+mod router;
+
+pub use config::{Config, ProviderKind, ProviderSettings, Work};
+pub use providers::{
+    OpenMeteo, OpenMeteoConfig, OpenMeteoError, Provider, ProviderError, Simulated,
+    SimulatedConfig, TlsError, Weather,
+};
+pub use run::run;
+pub use terminals::{TerminalState, TerminalView, Terminals};

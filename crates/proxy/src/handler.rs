@@ -1,0 +1,285 @@
+//! What a terminal does with one request: reads it, asks the provider, writes the reply.
+
+use std::{error::Error, iter, sync::Mutex, sync::PoisonError, time::Duration, time::Instant};
+
+use bytes::Bytes;
+use common::{
+    message::{FailureCode, RequestDefect, WeatherReply, WeatherRequest},
+    telemetry::LogThrottle,
+};
+use streams::{Failure, Request};
+
+use crate::{
+    metrics::Metrics,
+    providers::{Provider, ProviderError},
+    terminals::Terminals,
+};
+
+/// While a provider is down, every request fails in the same way; so often is that worth a line.
+const SAME_FAILURE_LOGGED_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves requests; the engine calls it for one request per terminal at a time.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    provider: Provider,
+    terminals: Terminals,
+    metrics: Metrics,
+    /// By cause.
+    log: Mutex<LogThrottle<&'static str>>,
+}
+
+/// Why a request is answered with a failure.
+#[derive(Debug, thiserror::Error)]
+enum HandlerError {
+    #[error(transparent)]
+    Request(#[from] RequestDefect),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl Handler {
+    pub(crate) fn new(provider: Provider, terminals: Terminals, metrics: Metrics) -> Self {
+        let log = Mutex::new(LogThrottle::new(SAME_FAILURE_LOGGED_EVERY));
+        Self {
+            provider,
+            terminals,
+            metrics,
+            log,
+        }
+    }
+
+    /// The reply's JSON, or the failure that the caller gets in its place.
+    pub(crate) async fn handle(&self, request: Request) -> Result<Bytes, Failure> {
+        let terminal = self.terminals.occupy(request.id);
+        match self.reply(&request).await {
+            Ok(body) => {
+                terminal.served();
+                Ok(body)
+            }
+            Err(error) => {
+                self.log(&request, &error);
+                Err(Failure::new(error.code().as_str(), error.to_string()))
+            }
+        }
+    }
+
+    async fn reply(&self, request: &Request) -> Result<Bytes, HandlerError> {
+        let asked = WeatherRequest::parse(&request.body)?;
+        let timer = self.metrics.processing.start_timer();
+        let answer = self.provider.weather(asked.city(), request.deadline).await;
+        timer.observe_duration();
+        let weather = answer.inspect_err(|error| self.metrics.provider_failed(error))?;
+        let reply = WeatherReply::new(
+            request.id,
+            &asked,
+            weather.date.to_string(),
+            weather.temperature_c,
+            weather.summary.to_owned(),
+        );
+        // Texts and numbers under fixed names: writing them to memory cannot fail.
+        Ok(serde_json::to_vec(&reply).unwrap_or_default().into())
+    }
+
+    fn log(&self, request: &Request, error: &HandlerError) {
+        let cause = error.cause();
+        let throttled = self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(cause, Instant::now());
+        if let Some(suppressed) = throttled {
+            let error = with_sources(error);
+            tracing::warn!(request_id = %request.id, cause, error, suppressed, "answered with a failure");
+        }
+    }
+}
+
+impl HandlerError {
+    fn code(&self) -> FailureCode {
+        match self {
+            Self::Request(_) => FailureCode::RequestInvalid,
+            Self::Provider(error) => error.code(),
+        }
+    }
+
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "request-invalid",
+            Self::Provider(error) => error.cause(),
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let chain = iter::successors(Some(error), |&error| error.source());
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prometheus::Registry;
+    use tokio::time::timeout;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        providers::{Simulated, SimulatedConfig},
+        terminals::TerminalState,
+    };
+
+    const CALM: SimulatedConfig = SimulatedConfig {
+        processing_time: Duration::ZERO,
+        failure_rate: 0.0,
+        slow_rate: 0.0,
+        slow_time: Duration::ZERO,
+        faults: true,
+    };
+
+    struct Fixture {
+        handler: Arc<Handler>,
+        terminals: Terminals,
+        registry: Registry,
+    }
+
+    fn fixture(config: SimulatedConfig) -> Fixture {
+        let registry = Registry::new();
+        let terminals = Terminals::new(2);
+        let provider = Provider::Simulated(Simulated::new(config));
+        let metrics = Metrics::register(&registry, &terminals, &provider).unwrap();
+        let handler = Arc::new(Handler::new(provider, terminals.clone(), metrics));
+        Fixture {
+            handler,
+            terminals,
+            registry,
+        }
+    }
+
+    fn request(body: &str) -> Request {
+        Request {
+            id: Uuid::from_u128(7),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            content_type: None,
+            traceparent: None,
+            deadline: tokio::time::Instant::now() + Duration::from_secs(30),
+            queued: Duration::ZERO,
+            deliveries: 1,
+        }
+    }
+
+    fn weather_in(city: &str) -> Request {
+        request(&serde_json::json!({"city": city, "location": "Downtown"}).to_string())
+    }
+
+    /// Served and failed, of all terminals together.
+    fn counts(terminals: &Terminals) -> (u64, u64) {
+        let view = terminals.view();
+        assert!(
+            view.iter()
+                .all(|terminal| terminal.state == TerminalState::Idle),
+            "{view:?}"
+        );
+        (
+            view.iter().map(|terminal| terminal.served).sum(),
+            view.iter().map(|terminal| terminal.failed).sum(),
+        )
+    }
+
+    #[tokio::test]
+    async fn the_reply_belongs_to_the_request() {
+        let fixture = fixture(CALM);
+        let body = fixture
+            .handler
+            .handle(weather_in("New York"))
+            .await
+            .unwrap();
+        let reply: WeatherReply = serde_json::from_slice(&body).unwrap();
+        assert_eq!(reply.request_id, Uuid::from_u128(7));
+        assert_eq!(
+            (reply.city.as_str(), reply.location.as_str()),
+            ("New York", "Downtown")
+        );
+        assert_eq!(
+            reply.date.parse::<jiff::civil::Date>().unwrap().to_string(),
+            reply.date
+        );
+        assert_eq!(counts(&fixture.terminals), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn failures_carry_the_code_of_their_cause() {
+        let fixture = fixture(CALM);
+        for (body, code) in [
+            ("not json", "request-invalid"),
+            (r#"{"city":"","location":"x"}"#, "request-invalid"),
+            (r#"{"city":"fail!","location":"x"}"#, "provider-failed"),
+        ] {
+            let failure = fixture.handler.handle(request(body)).await.unwrap_err();
+            assert_eq!(failure.code, code, "{body}");
+        }
+        assert_eq!(counts(&fixture.terminals), (0, 3));
+        let metrics = common::metrics::encode(&fixture.registry).unwrap();
+        assert!(
+            metrics.contains("weather_provider_errors_total{cause=\"simulated\"} 1"),
+            "{metrics}"
+        );
+        assert!(
+            metrics.contains("weather_provider_errors_total{cause=\"timeout\"} 0"),
+            "{metrics}"
+        );
+        assert!(
+            metrics.contains("weather_request_processing_seconds_count 1"),
+            "{metrics}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_is_cut_off_or_panics_frees_its_terminal() {
+        let fixture = fixture(CALM);
+        let cut = timeout(
+            Duration::from_secs(1),
+            fixture.handler.handle(weather_in("hang!")),
+        )
+        .await;
+        assert!(cut.is_err(), "{cut:?}");
+        let handler = fixture.handler.clone();
+        let panicked =
+            tokio::spawn(async move { handler.handle(weather_in("panic!")).await }).await;
+        assert!(panicked.expect_err("a panic").is_panic());
+        assert_eq!(counts(&fixture.terminals), (0, 2));
+        let metrics = common::metrics::encode(&fixture.registry).unwrap();
+        assert!(
+            metrics.contains("weather_request_processing_seconds_count 2"),
+            "{metrics}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_terminal_shows_its_request() {
+        let fixture = fixture(SimulatedConfig {
+            processing_time: Duration::from_secs(5),
+            ..CALM
+        });
+        let handler = fixture.handler.clone();
+        let running = tokio::spawn(async move { handler.handle(weather_in("Oslo")).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let busy: Vec<_> = fixture
+            .terminals
+            .view()
+            .into_iter()
+            .filter_map(|terminal| terminal.request_id)
+            .collect();
+        assert_eq!(busy, [Uuid::from_u128(7)]);
+        assert!(
+            common::metrics::encode(&fixture.registry)
+                .unwrap()
+                .contains("terminals_active 1")
+        );
+        running.await.unwrap().unwrap();
+    }
+}

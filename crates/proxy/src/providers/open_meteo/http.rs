@@ -1,0 +1,204 @@
+//! One GET of one small JSON document: bounded in time, in header and in body, and never redirected.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, Response, StatusCode, Uri, body::Incoming, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use jiff::Timestamp;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use crate::providers::ProviderError;
+
+/// The documents have a few hundred bytes.
+const MAX_BODY: usize = 64 << 10;
+const MAX_HEAD: usize = 16 << 10;
+const USER_AGENT: &str = concat!("redis-stream-demo-proxy/", env!("CARGO_PKG_VERSION"));
+/// Longer than the pause between two requests of a quiet service, shorter than servers keep connections.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Fetches documents over HTTP/1.1, with TLS for `https://`. Connections are kept and used again.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+/// Why no HTTPS client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file with the certificate authorities cannot be read, or holds something else.
+    #[error("cannot be read as PEM: {0}")]
+    File(#[from] rustls::pki_types::pem::Error),
+    /// The file with the certificate authorities holds none.
+    #[error("holds no certificate")]
+    NoCertificate,
+    /// A certificate or the set-up was refused.
+    #[error("is refused: {0}")]
+    Refused(#[from] rustls::Error),
+}
+
+impl Http {
+    /// `connect_timeout` bounds the TCP connect; `ca_file` replaces the public certificate authorities,
+    /// which are built in.
+    pub(super) fn new(connect_timeout: Duration, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(ca_file)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http1_max_buf_size(MAX_HEAD)
+            .build(connector);
+        Ok(Self { client })
+    }
+
+    /// The body of the answer to `GET uri`, if its status is 200; anything else is an error. Takes at most
+    /// `timeout`, from the connect to the last byte.
+    pub(super) async fn get(&self, uri: Uri, timeout: Duration) -> Result<Bytes, ProviderError> {
+        match tokio::time::timeout(timeout, self.exchange(uri)).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(ProviderError::TimedOut),
+        }
+    }
+
+    async fn exchange(&self, uri: Uri) -> Result<Bytes, ProviderError> {
+        let request = Request::get(uri)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "application/json")
+            .body(Empty::new())
+            .map_err(|error| ProviderError::Malformed {
+                reason: error.to_string(),
+            })?;
+        let response = self.client.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                ProviderError::Unreachable(error)
+            } else {
+                ProviderError::Interrupted(error.into())
+            }
+        })?;
+        refuse_status(&response)?;
+        let body = Limited::new(response.into_body(), MAX_BODY)
+            .collect()
+            .await
+            .map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    ProviderError::TooLarge { limit: MAX_BODY }
+                } else {
+                    ProviderError::Interrupted(error)
+                }
+            })?;
+        Ok(body.to_bytes())
+    }
+}
+
+fn refuse_status(response: &Response<Incoming>) -> Result<(), ProviderError> {
+    let status = response.status();
+    if status == StatusCode::OK {
+        Ok(())
+    } else if status == StatusCode::TOO_MANY_REQUESTS {
+        let value = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
+        let retry_after = value.and_then(|value| retry_after(value, Timestamp::now()));
+        Err(ProviderError::RateLimited { retry_after })
+    } else if status.is_server_error() {
+        Err(ProviderError::Failed {
+            status: status.as_u16(),
+        })
+    } else {
+        Err(ProviderError::Rejected {
+            status: status.as_u16(),
+        })
+    }
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date. What cannot be understood asks for nothing.
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(value)
+        .ok()?;
+    // A date in the past asks for nothing either.
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut authorities = RootCertStore::empty();
+    match ca_file {
+        Some(file) => {
+            for certificate in CertificateDer::pem_file_iter(file)? {
+                authorities.add(certificate?)?;
+            }
+            if authorities.is_empty() {
+                return Err(TlsError::NoCertificate);
+            }
+        }
+        None => authorities.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    // The provider is named here because a process-wide default would depend on what else is linked in.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(authorities)
+        .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2025-10-21T07:28:00Z".parse().unwrap();
+        for (value, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("Tue, 21 Oct 2025 07:28:30 GMT", Some(30)),
+            ("Tue, 21 Oct 2025 07:27:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                retry_after(value, now),
+                expected.map(Duration::from_secs),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_built_in_authorities_make_a_client() {
+        assert!(Http::new(Duration::from_secs(1), None).is_ok());
+    }
+
+    #[test]
+    fn a_file_without_authorities_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let error = tls(Some(&file)).expect_err("no such file");
+        assert!(matches!(error, TlsError::File(_)), "{error}");
+        std::fs::write(&file, "nothing here").unwrap();
+        let error = tls(Some(&file)).expect_err("an empty file");
+        assert!(matches!(error, TlsError::NoCertificate), "{error}");
+    }
+}
