@@ -90,7 +90,7 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
         ConfigError::TooSmall { setting, .. } => {
             return format!("{}: {error}", setting.to_uppercase());
         }
-        ConfigError::Metrics { .. } => return error.to_string(),
+        ConfigError::Metrics { .. } | ConfigError::Breaker(_) => return error.to_string(),
     };
     format!("{variable}: {error}")
 }
