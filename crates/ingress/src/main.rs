@@ -1,2 +1,21 @@
-//! The binary.
-fn main() {}
+//! The `ingress` binary: reads its settings, then hands over to [`ingress::run`].
+
+use std::process::ExitCode;
+
+use ingress::Config;
+use service::{Endpoints, run_process, settings::parse_or_exit};
+
+fn main() -> ExitCode {
+    let config: Config = parse_or_exit(|_| Ok(()));
+    let (log, threads) = (config.log.clone(), config.http.worker_threads);
+    run_process(
+        "ingress",
+        env!("CARGO_PKG_VERSION"),
+        &log,
+        threads,
+        |process| async move {
+            let endpoints = Endpoints::bind(config.listen, config.http.admin_listen).await?;
+            ingress::run(config, process, endpoints).await
+        },
+    )
+}

@@ -1,6 +1,6 @@
 //! Health and metrics: the routes that people, load balancers and Prometheus ask.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -15,7 +15,7 @@ use common::{
 };
 use prometheus::Registry;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
 /// What a service knows of itself.
 pub trait Probe: Send + Sync + 'static {
@@ -35,6 +35,27 @@ pub struct ReadinessDocument {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+/// What `/health` answers: [`Report`], described.
+#[derive(ToSchema)]
+#[schema(as = Report)]
+#[allow(
+    dead_code,
+    reason = "it describes a type that knows nothing of OpenAPI"
+)]
+struct ReportDocument {
+    /// `healthy`, `degraded` (it works, but somebody should look at it) or `unhealthy`: that of the worst part.
+    #[schema(example = "healthy")]
+    status: String,
+    /// The name of the service.
+    service: String,
+    /// Its version.
+    version: String,
+    /// For how long the process has been up.
+    uptime_seconds: u64,
+    /// Each part by its name, with its status, the reasons why it is not healthy, and details.
+    parts: BTreeMap<String, serde_json::Value>,
 }
 
 /// What `/health/live` answers.
@@ -59,21 +80,50 @@ pub fn admin_routes<P: Probe>(probe: P, registry: Registry) -> Router {
         .with_state(registry)
 }
 
+/// The part of a service's OpenAPI document that is about these routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        paths(health, ready, live, scrape),
+        tags((name = "Admin", description = "For people, load balancers and Prometheus")),
+    )]
+    struct Document;
+    Document::openapi()
+}
+
+/// The state of every part
+#[utoipa::path(get, path = "/health", tag = "Admin", responses(
+    (status = 200, description = "Healthy or degraded", body = ReportDocument),
+    (status = 503, description = "Unhealthy", body = ReportDocument),
+))]
 async fn health<P: Probe>(State(probe): State<Arc<P>>) -> Response {
     let report = probe.report();
     (status(report.status < Status::Unhealthy), Json(report)).into_response()
 }
 
+/// Whether requests should be sent here
+#[utoipa::path(get, path = "/health/ready", tag = "Admin", responses(
+    (status = 200, description = "Ready", body = ReadinessDocument),
+    (status = 503, description = "Not ready: starting, draining, or Redis cannot be used", body = ReadinessDocument),
+))]
 async fn ready<P: Probe>(State(probe): State<Arc<P>>) -> Response {
     let reason = probe.readiness().verdict().err();
     let ready = reason.is_none();
     (status(ready), Json(ReadinessDocument { ready, reason })).into_response()
 }
 
+/// Whether the process answers
+#[utoipa::path(get, path = "/health/live", tag = "Admin", responses(
+    (status = 200, description = "It does", body = LivenessDocument),
+))]
 async fn live() -> Json<LivenessDocument> {
     Json(LivenessDocument { live: true })
 }
 
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "Admin", responses(
+    (status = 200, description = "All metrics in the text format", body = String, content_type = "text/plain"),
+))]
 async fn scrape(State(registry): State<Registry>) -> Response {
     match metrics::encode(&registry) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),

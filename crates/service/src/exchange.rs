@@ -15,12 +15,12 @@ use prometheus::Registry;
 
 use crate::{
     http_metrics::HttpMetrics,
-    problem::{HEADERS_TOO_LARGE, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
+    problem::Problem,
     request_id::{RequestId, X_REQUEST_ID, callers_id},
 };
 
 /// Most header fields of a request. hyper itself refuses more than 100, without a body.
-const MAX_HEADER_COUNT: usize = 64;
+pub const MAX_HEADER_FIELDS: usize = 64;
 
 /// The route label of requests that no route matches.
 const NO_ROUTE: &str = "other";
@@ -45,8 +45,8 @@ impl Exchanges {
     /// The service that is made of these routes. What no route answers is a problem: 404, or 405 with `Allow`.
     pub fn around(&self, routes: Router) -> Router {
         routes
-            .fallback(not_found)
-            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(async || Problem::not_found())
+            .method_not_allowed_fallback(async || Problem::method_not_allowed())
             .layer(middleware::from_fn_with_state(
                 Arc::new(self.clone()),
                 exchange,
@@ -73,7 +73,7 @@ async fn exchange(
             .await
             .unwrap_or_else(|_| panicked(id))
     } else {
-        headers_too_large(exchanges.max_headers)
+        Problem::headers_too_large(MAX_HEADER_FIELDS, exchanges.max_headers).into_response()
     };
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -111,7 +111,7 @@ fn head_fits(request: &Request, max_bytes: usize) -> bool {
     };
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + SEPARATORS;
-    request.headers().len() <= MAX_HEADER_COUNT
+    request.headers().len() <= MAX_HEADER_FIELDS
         && target(request.uri()) + request.headers().iter().map(field).sum::<usize>() <= max_bytes
 }
 
@@ -136,30 +136,5 @@ fn log(
 
 fn panicked(id: RequestId) -> Response {
     tracing::error!(request_id = %id.0, "a handler panicked; this is a bug, the caller got 500");
-    Problem::new(
-        &INTERNAL,
-        "This is a fault of the service; report it with the request id.",
-    )
-    .into_response()
-}
-
-fn headers_too_large(max_bytes: usize) -> Response {
-    let detail = format!(
-        "Send at most {MAX_HEADER_COUNT} header fields and {max_bytes} bytes of request target and headers together."
-    );
-    Problem::new(&HEADERS_TOO_LARGE, detail).into_response()
-}
-
-async fn not_found() -> Problem {
-    Problem::new(
-        &NOT_FOUND,
-        "Nothing is served under this path; /swagger lists what is.",
-    )
-}
-
-async fn method_not_allowed() -> Problem {
-    Problem::new(
-        &METHOD_NOT_ALLOWED,
-        "Use one of the methods that the Allow header names.",
-    )
+    Problem::internal().into_response()
 }

@@ -29,30 +29,12 @@ pub struct Kind {
     pub title: &'static str,
 }
 
-/// No route has this path.
-pub static NOT_FOUND: Kind = Kind {
-    uri: "/problems/not-found",
-    status: StatusCode::NOT_FOUND,
-    title: "Not found",
-};
-/// The route has other methods, which `Allow` names.
-pub static METHOD_NOT_ALLOWED: Kind = Kind {
-    uri: "/problems/method-not-allowed",
-    status: StatusCode::METHOD_NOT_ALLOWED,
-    title: "Method not allowed",
-};
-/// The request head is over its bound.
-pub static HEADERS_TOO_LARGE: Kind = Kind {
-    uri: "/problems/headers-too-large",
-    status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    title: "Request headers too large",
-};
-/// A handler panicked.
-pub static INTERNAL: Kind = Kind {
-    uri: "/problems/internal",
-    status: StatusCode::INTERNAL_SERVER_ERROR,
-    title: "Internal error",
-};
+impl Kind {
+    /// A kind to be kept in a `static`.
+    pub const fn new(uri: &'static str, status: StatusCode, title: &'static str) -> Self {
+        Self { uri, status, title }
+    }
+}
 
 /// One occurrence of a [`Kind`], ready to be returned from a handler.
 #[derive(Debug, Clone)]
@@ -96,6 +78,11 @@ impl Problem {
         self.0.kind
     }
 
+    /// When trying again is worthwhile, if that was said.
+    pub fn retries_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// The document for the request with this id.
     pub fn document(&self, request_id: Uuid) -> ProblemDocument {
         let Occurrence {
@@ -125,6 +112,54 @@ impl Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    }
+}
+
+/// The kinds that every service has, whatever its routes.
+impl Problem {
+    /// No route has this path.
+    pub fn not_found() -> Self {
+        static KIND: Kind = Kind::new("/problems/not-found", StatusCode::NOT_FOUND, "Not found");
+        Self::new(
+            &KIND,
+            "Nothing is served under this path; /swagger lists what is.",
+        )
+    }
+
+    /// The route has other methods, which `Allow` names.
+    pub fn method_not_allowed() -> Self {
+        static KIND: Kind = Kind::new(
+            "/problems/method-not-allowed",
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Method not allowed",
+        );
+        Self::new(&KIND, "Use one of the methods that the Allow header names.")
+    }
+
+    /// The request head has more than so many fields, or more than so many bytes.
+    pub fn headers_too_large(max_fields: usize, max_bytes: usize) -> Self {
+        static KIND: Kind = Kind::new(
+            "/problems/headers-too-large",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "Request headers too large",
+        );
+        let bounds = format!(
+            "{max_fields} header fields and {max_bytes} bytes of request target and headers"
+        );
+        Self::new(&KIND, format!("Send at most {bounds}."))
+    }
+
+    /// A fault of the service itself.
+    pub fn internal() -> Self {
+        static KIND: Kind = Kind::new(
+            "/problems/internal",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal error",
+        );
+        Self::new(
+            &KIND,
+            "This is a fault of the service; report it with the request id.",
+        )
     }
 }
 

@@ -4,8 +4,12 @@ use axum::Router;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// `/swagger` (the UI, its files inside this binary) and `/swagger/v1/swagger.json` (the document).
-pub fn swagger_routes(document: OpenApi) -> Router {
+use crate::admin;
+
+/// `/swagger` (the UI, its files inside this binary) and `/swagger/v1/swagger.json`: this document, with
+/// the [admin routes](crate::admin_routes) added.
+pub fn swagger_routes(mut document: OpenApi) -> Router {
+    document.merge(admin::document());
     SwaggerUi::new("/swagger")
         .url("/swagger/v1/swagger.json", document)
         .into()

@@ -8,7 +8,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use prometheus::Registry;
-use service::{Exchanges, Problem, RequestId, problem::Kind};
+use service::{Exchanges, Kind, Problem, RequestId};
 use tower::ServiceExt;
 use uuid::Uuid;
 

@@ -1,0 +1,121 @@
+//! `POST /WeatherForecast/city`: the story of one request, from its headers to its answer.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE},
+    response::Response,
+};
+use common::message::WeatherRequest;
+use service::{RequestId, read_body, traceparent};
+use streams::{Client, Options, Reply};
+
+use crate::{
+    config::Config,
+    error::{Error, Failures},
+    media_type,
+    prefer::{self, Wait},
+};
+
+const JSON: &str = "application/json";
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// What requests for weather need.
+#[derive(Debug)]
+pub(crate) struct Weather {
+    client: Client,
+    request_timeout: Duration,
+    max_body: usize,
+    body_timeout: Duration,
+    failures: Failures,
+}
+
+impl Weather {
+    pub(crate) fn new(client: Client, config: &Config) -> Self {
+        Self {
+            client,
+            request_timeout: config.requests.request_timeout,
+            max_body: config.http.max_body,
+            body_timeout: config.http.body_timeout,
+            failures: Failures::default(),
+        }
+    }
+
+    /// Asks for the weather and waits for it. Dropped, which hyper does when the caller hangs up, it takes
+    /// the request back from the stream.
+    async fn ask(&self, id: RequestId, request: Request) -> Result<Response, Error> {
+        let began = Instant::now();
+        let (head, body) = request.into_parts();
+        media_type::check(&head.headers)?;
+        let wait = prefer::wait(&head.headers).filter(|wait| wait.0 <= self.request_timeout);
+        let timeout = wait.map_or(self.request_timeout, |wait| wait.0);
+        let body = read_body(
+            &head.headers,
+            body,
+            self.max_body,
+            self.body_timeout.min(timeout),
+        )
+        .await?;
+        // What is sent on is the question alone, not whatever else the caller put around it.
+        let question =
+            serde_json::to_vec(&WeatherRequest::parse(&body)?).map_err(Error::Internal)?;
+        let mut options = Options::within(timeout.saturating_sub(began.elapsed()))
+            .id(id.0)
+            .content_type(JSON);
+        if let Some(traceparent) = traceparent(&head.headers) {
+            options = options.traceparent(traceparent);
+        }
+        let reply = self.client.request(question, options).await?;
+        Ok(answer(reply, began.elapsed(), wait))
+    }
+}
+
+/// The weather in a city
+pub(crate) async fn city(
+    State(weather): State<Arc<Weather>>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Result<Response, Error> {
+    weather
+        .ask(id, request)
+        .await
+        .inspect_err(|error| weather.failures.log(id, error))
+}
+
+/// The reply's bytes as they are, with how long they took.
+fn answer(reply: Reply, total: Duration, wait: Option<Wait>) -> Response {
+    let timing = server_timing(reply.queue, reply.work, total);
+    let mut response = Response::new(Body::from(reply.body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    insert(headers, SERVER_TIMING, timing);
+    if let Some(wait) = wait {
+        insert(headers, PREFERENCE_APPLIED, wait.to_string());
+    }
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    // Numbers and words of our own, so that there is always a value.
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// How long the request waited on the stream, was worked on, and took in all, in milliseconds.
+fn server_timing(queue: Duration, work: Duration, total: Duration) -> String {
+    let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+    format!(
+        "queue;dur={:.3}, work;dur={:.3}, total;dur={:.3}",
+        millis(queue),
+        millis(work),
+        millis(total)
+    )
+}
