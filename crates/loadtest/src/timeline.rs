@@ -94,6 +94,11 @@ impl TimelineRecorder {
 }
 
 impl Timeline {
+    /// How many seconds it covers.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.intervals.len() as f64 * self.interval_seconds as f64
+    }
+
     /// The same timeline in intervals `factor` times as wide.
     pub(crate) fn widened(&self, factor: usize) -> Self {
         Self {

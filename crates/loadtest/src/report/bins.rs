@@ -11,7 +11,7 @@ use super::Bin;
 const MAX_BINS: usize = 20;
 
 /// From this ratio of long to short on, bins widen.
-const WIDE: f64 = 20.0;
+const WIDE: f64 = 5.0;
 
 /// Round numbers from 1 up to 10, from close to far apart.
 const SERIES: [&[f64]; 4] = [

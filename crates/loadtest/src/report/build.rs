@@ -17,6 +17,7 @@ use crate::verdict::{Findings, Verdict};
 impl Report {
     pub(crate) fn new(options: &Options, outcome: Outcome) -> Self {
         let elapsed = elapsed(&outcome).as_secs_f64();
+        let planned_end = planned_end(&outcome).map(|end| end.as_secs_f64());
         let Outcome {
             started_at,
             ending,
@@ -51,6 +52,7 @@ impl Report {
             cut_short: ending.cut_short.is_some(),
             requests,
             elapsed,
+            planned_end,
             throughput: if elapsed > 0.0 {
                 requests.succeeded as f64 / elapsed
             } else {
@@ -70,16 +72,22 @@ impl Report {
     }
 }
 
-/// Failures after the planned end do not stretch it: a single time limit would otherwise dilute the throughput.
-fn elapsed(outcome: &Outcome) -> Duration {
-    let planned = match (outcome.ending.sending_ended, outcome.ending.cut_short) {
+/// When the last request was to be sent, counted from the start of the measurement: planned, unless cut short.
+fn planned_end(outcome: &Outcome) -> Option<Duration> {
+    let end = match (outcome.ending.sending_ended, outcome.ending.cut_short) {
         (Some(planned), Some(cut)) => Some(planned.min(cut)),
         (planned, cut) => planned.or(cut),
     };
-    let end = planned.max(outcome.recorder.last_success);
-    end.map_or(Duration::ZERO, |end| {
-        end.duration_since(outcome.measured_from)
-    })
+    Some(end?.duration_since(outcome.measured_from))
+}
+
+/// Failures after the planned end do not stretch it: a single time limit would otherwise dilute the throughput.
+fn elapsed(outcome: &Outcome) -> Duration {
+    let last_success = outcome
+        .recorder
+        .last_success
+        .map(|at| at.duration_since(outcome.measured_from));
+    planned_end(outcome).max(last_success).unwrap_or_default()
 }
 
 impl Settings {

@@ -34,6 +34,9 @@ pub struct Report {
     /// From the start of the measurement to the planned end, or to the last success where that is later or no end was
     /// planned.
     pub elapsed: f64,
+    /// When, after the start of the measurement, the last request was to be sent: what the timeline has after that are
+    /// the slowest replies alone. Null where only the replies decide, in a closed loop with a count.
+    pub planned_end: Option<f64>,
     /// Successes per second of `elapsed`.
     pub throughput: f64,
     /// How long requests took.

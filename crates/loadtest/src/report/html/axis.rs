@@ -86,6 +86,14 @@ impl Axis {
         }
     }
 
+    /// By order of magnitude, from 1 to exactly the largest value.
+    pub(super) fn orders(largest: f64) -> Self {
+        let mut axis = Self::logarithmic(1.0, largest);
+        axis.high = largest.max(10.0);
+        axis.ticks.retain(|&tick| tick <= axis.high * 1.001);
+        axis
+    }
+
     /// Where a value goes: 0 at the start of the axis, 1 at its end.
     pub(super) fn position(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
@@ -115,6 +123,8 @@ mod tests {
         assert_eq!(axis.ticks, [0.001, 0.01, 0.1]);
         assert!((axis.position(0.01) - 0.5).abs() < 1e-9);
         assert_eq!((axis.position(0.0), axis.position(5.0)), (0.0, 1.0));
+        assert_eq!(Axis::orders(250.0).ticks, [1.0, 10.0, 100.0]);
+        assert_eq!(Axis::orders(250.0).position(250.0), 1.0);
     }
 
     #[test]

@@ -80,13 +80,26 @@ impl Chart {
         let (low, high) = (self.y_at(bottom), self.y_at(top));
         // A hair of space between bars, if they are wide enough to spare it.
         let gap = if right - left > 3.0 { 1.0 } else { 0.0 };
-        let (width, height) = ((right - left - gap).max(0.5), low - high);
-        if height > 0.0 {
+        let width = (right - left - gap).max(0.5);
+        // The few that failed, or took longest, are what one looks for: they are seen beside however many others.
+        let height = (low - high).max(2.0);
+        let high = low - height;
+        if top > bottom {
             let _ = write!(
                 self.svg,
                 r#"<rect class="{class}" x="{left:.1}" y="{high:.1}" width="{width:.1}" height="{height:.1}"/>"#
             );
         }
+    }
+
+    /// A shade over everything from this value on.
+    pub(super) fn shade(&mut self, from: f64) {
+        let (left, height) = (self.x_at(from), HEIGHT - TOP - BOTTOM);
+        let width = WIDTH - RIGHT - left;
+        let _ = write!(
+            self.svg,
+            r#"<rect class="shade" x="{left:.1}" y="{TOP}" width="{width:.1}" height="{height}"/>"#
+        );
     }
 
     /// A column that shows a text while the pointer is on it.

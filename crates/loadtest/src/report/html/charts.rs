@@ -14,8 +14,9 @@ pub(super) fn drawable(timeline: &Timeline) -> Timeline {
     timeline.widened(timeline.intervals.len().div_ceil(MAX_COLUMNS).max(1))
 }
 
-/// Median, 99th percentile and maximum over time.
-pub(super) fn latency_over_time(timeline: &Timeline) -> String {
+/// Median, 99th percentile and maximum over time. What came in after the last request was sent is set apart, if there
+/// is such: it is what took longest.
+pub(super) fn latency_over_time(timeline: &Timeline, after: Option<f64>) -> String {
     let width = timeline.interval_seconds as f64;
     let values = timeline
         .intervals
@@ -29,6 +30,9 @@ pub(super) fn latency_over_time(timeline: &Timeline) -> String {
         clock,
         duration,
     );
+    if let Some(after) = after {
+        chart.shade(after);
+    }
     let middles = || (0..).map(|index| (f64::from(index) + 0.5) * width);
     chart.line(
         "max",
@@ -128,7 +132,7 @@ pub(super) fn percentile_curve(points: &[PercentilePoint]) -> String {
     let latencies = points.iter().map(|point| point.latency);
     let mut chart = Chart::new(
         "Latency by percentile",
-        Axis::logarithmic(1.0, rarest),
+        Axis::orders(rarest),
         Axis::for_values(latencies),
         percentile_name,
         duration,
@@ -151,14 +155,14 @@ pub(super) fn percentile_curve(points: &[PercentilePoint]) -> String {
 }
 
 fn time_axis(timeline: &Timeline) -> Axis {
-    Axis::time(timeline.intervals.len().max(1) as f64 * timeline.interval_seconds as f64)
+    Axis::time(timeline.seconds().max(1.0))
 }
 
-/// Time since the start: `45s`, `2:30`, `1:00:00`.
+/// Time since the start: `45 s`, `2:30`, `1:00:00`.
 fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
+        (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
         (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
     }

@@ -10,6 +10,7 @@ mod charts;
 
 pub(super) fn render(report: &Report) -> String {
     let timeline = charts::drawable(&report.timeline);
+    let after = report.planned_end.filter(|&end| end < timeline.seconds());
     let (badge, class) = if report.verdict.passed {
         ("Passed", "passed")
     } else {
@@ -28,8 +29,8 @@ pub(super) fn render(report: &Report) -> String {
         "<div class=charts>".to_owned(),
         card(
             "Latency over time",
-            LATENCY_LEGEND,
-            &charts::latency_over_time(&timeline),
+            &format!("{LATENCY_LEGEND}{}", after.map_or("", |_| SHADE_LEGEND)),
+            &charts::latency_over_time(&timeline, after),
         ),
         card(
             "Replies per second",
@@ -64,6 +65,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 const LATENCY_LEGEND: &str = "<i class=p50></i>p50<i class=p99></i>p99<i class=max></i>max";
+const SHADE_LEGEND: &str = "<i class=shade></i>after the last request";
 const REPLIES_LEGEND: &str = "<i class=succeeded></i>succeeded<i class=failed></i>failed";
 
 /// What a reader has to know before trusting the figures.
@@ -221,11 +223,13 @@ fn settings(report: &Report) -> String {
         ("Time limit of a request", Some(duration(settings.timeout))),
         (
             "Warm-up",
-            Some(format!(
-                "{}, {} requests",
-                duration(settings.warmup),
-                count(requests.warmup)
-            )),
+            (settings.warmup > 0.0).then(|| {
+                format!(
+                    "{}, {} requests",
+                    duration(settings.warmup),
+                    count(requests.warmup)
+                )
+            }),
         ),
         ("Protocol", Some(settings.protocol.to_owned())),
         (
