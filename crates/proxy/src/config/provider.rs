@@ -114,7 +114,7 @@ impl ProviderSettings {
                     _ => format!("OPEN_METEO_TIMEOUT: {error}"),
                 };
                 OpenMeteo::new(config)
-                    .map(Provider::OpenMeteo)
+                    .map(|open_meteo| Provider::OpenMeteo(Box::new(open_meteo)))
                     .map_err(refused)
             }
         }

@@ -19,7 +19,7 @@ pub enum Provider {
     /// Invents it.
     Simulated(Simulated),
     /// Asks the public interface of Open-Meteo.
-    OpenMeteo(OpenMeteo),
+    OpenMeteo(Box<OpenMeteo>),
 }
 
 impl Provider {

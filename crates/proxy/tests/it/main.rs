@@ -1,5 +1,9 @@
 //! The proxy from outside: its providers against stubs, its routes, its binary, and the whole against a Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod binary;
+mod fixture;
 mod open_meteo;
 mod open_meteo_stub;
+mod serving;
+mod settings;
