@@ -3,14 +3,44 @@
 //! Everything here is real: a real server on a loopback port of its own, real processes with real signals. Each
 //! part stops and removes what it started when it is dropped; a test that panics keeps its folders and prints
 //! where they are, and `TESTBED_KEEP=1` keeps them always. Nothing is shared between tests, so they run in
-//! parallel. Linux only: figures come from `/proc`.
+//! parallel. Linux only: figures come from `/proc`. Real processes live in real time: none of this goes together
+//! with tokio's paused clock.
+//!
+//! - What runs: [`RedisServer`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them, [`Port`],
+//!   [`Folder`], [`Certificates`].
+//! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
+//! - What is judged: [`History`] by [`check`], what is left in Redis by [`Leftovers`], what services say of
+//!   themselves by [`Metrics`]; [`eventually`] waits for what takes a moment.
+//!
+//! A test that kills Redis under load:
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
+//! use testbed::{Expectations, History, Leftovers, Load, Port, Process, Recorder, RedisServer, Targets};
+//!
 //! # async fn example() -> anyhow::Result<()> {
-//! let redis = testbed::RedisServer::start().await?;
-//! redis.command::<()>(&["XADD", "stream", "*", "field", "value"]).await?;
+//! let redis = RedisServer::builder().aof(true).start().await?;
+//! let port = Port::reserve()?;
+//! let listen = format!("127.0.0.1:{}", port.number());
+//! let ingress = Process::builder("ingress-1", testbed::binary("ingress")?)
+//!     .env("REDIS_URL", redis.url())
+//!     .env("LISTEN", &listen)
+//!     .spawn()?;
+//! ingress.wait_for_log("listening", Duration::from_secs(10)).await?;
+//!
+//! let history = History::new();
+//! let recorder = Recorder::new(&history, Duration::from_secs(5))?;
+//! let targets = Targets::new([format!("http://{listen}")]);
+//! let load = Load::Closed { callers: 16 }.start(&recorder, &targets);
+//! history.note("redis is killed");
 //! redis.kill_hard().await?;
 //! redis.start_again().await?;
+//! load.stop().await?;
+//!
+//! let allowed = Expectations::default().allow([503, 504]).min_success(0.5);
+//! println!("{}", testbed::check(&history, &allowed)?);
+//! Leftovers::read(&redis, "requests", "workers").await?.check(1, 0)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -18,7 +48,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod binary;
-mod child;
 mod eventually;
 mod folder;
 mod history;

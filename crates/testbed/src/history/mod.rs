@@ -5,11 +5,14 @@
 //! looked at later, and kept as a test.
 
 mod checker;
+mod expectations;
 mod recorder;
 mod report;
+mod story;
 mod summary;
 
-pub use checker::{Expectations, check};
+pub use checker::check;
+pub use expectations::Expectations;
 pub use recorder::Recorder;
 pub use report::{Invariant, Violation, Violations};
 pub use summary::Summary;
@@ -203,6 +206,16 @@ impl What {
         match self {
             Self::Sent { request, .. } | Self::Ended { request, .. } => Some(*request),
             Self::Note { .. } => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// The status of the HTTP answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer { status, .. } => Some(*status),
+            Self::Failed { .. } | Self::Left => None,
         }
     }
 }

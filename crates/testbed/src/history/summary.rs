@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::Outcome;
+use super::story::Story;
+
 /// The sums of a history. Each request is counted once, by its first end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -22,6 +25,33 @@ pub struct Summary {
 }
 
 impl Summary {
+    pub(super) fn of(stories: &BTreeMap<u64, Story<'_>>) -> Self {
+        let mut summary = Self::default();
+        for story in stories.values() {
+            let Some(sent) = story.sent.first() else {
+                continue;
+            };
+            summary.sent += 1;
+            let Some(end) = story.ends.first() else {
+                continue;
+            };
+            match end.outcome {
+                Outcome::Answer { status: 503, .. } => summary.refused += 1,
+                Outcome::Answer { status: 504, .. } => summary.timed_out += 1,
+                Outcome::Answer { status, .. } => {
+                    *summary.answered.entry(*status).or_default() += 1;
+                }
+                Outcome::Failed { .. } => summary.failed += 1,
+                Outcome::Left => summary.left += 1,
+            }
+            if end.outcome.status() == Some(200) {
+                summary.latencies.push(end.at.saturating_sub(sent.at));
+            }
+        }
+        summary.latencies.sort_unstable();
+        summary
+    }
+
     /// The part of the requests that was answered 200, of those whose caller stayed; 1 if there were none.
     pub fn success(&self) -> f64 {
         match self.sent - self.left {

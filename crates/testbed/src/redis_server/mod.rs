@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue};
@@ -185,17 +185,18 @@ impl RedisServer {
         let process = self.process();
         let ready = eventually(READY_TIMEOUT, async || {
             match self.command::<()>(&["PING"]).await {
-                Ok(()) => Ok(Ok(())),
-                Err(_) if process.exit_status().is_some() => {
-                    Ok(Err(anyhow!("the server ended at its start")))
-                }
+                Ok(()) => Ok(true),
+                Err(_) if process.exit_status().is_some() => Ok(false),
                 Err(not_yet) => Err(not_yet),
             }
         });
-        ready
-            .await
-            .flatten()
-            .with_context(|| format!("the end of the server's log:\n{}", process.log_tail()))
+        let log = || format!("the end of the server's log:\n{}", process.log_tail());
+        ensure!(
+            ready.await.with_context(log)?,
+            "the server ended at its start; {}",
+            log()
+        );
+        Ok(())
     }
 
     /// Waits until a replica has its primary's data.

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::{
-    Event, Expectations, Failure, Folder, History, Invariant, Outcome, Violations, What, check,
-};
-
-use crate::LONG;
+use testbed::{Event, Expectations, Failure, History, Invariant, Outcome, Violations, What, check};
 
 fn sent(at_ms: u64, request: u64) -> Event {
     let (target, city, location) = (
@@ -364,53 +360,4 @@ fn a_report_of_thousands_stays_short_and_forgets_no_invariant() {
         "{report}"
     );
     assert!(report.lines().count() < 30, "{report}");
-}
-
-#[test]
-fn a_saved_history_is_judged_the_same() -> anyhow::Result<()> {
-    let folder = Folder::new("history")?;
-    let path = folder.path().join("history.jsonl");
-    let mismatch = Some("city is null".into());
-    let crossed = Outcome::Answer {
-        status: 200,
-        request_id: Some("c".into()),
-        mismatch,
-    };
-    let history: History = [
-        sent(0, 7),
-        note(1, "a \"fault\"\nin two lines"),
-        sent(2, 8),
-        sent(2, 9),
-        ended(3, 7, crossed),
-        ended(4, 8, no_answer()),
-        ended(5, 9, Outcome::Left),
-    ]
-    .into_iter()
-    .collect();
-    history.save(&path)?;
-    let loaded = History::load(&path)?;
-    assert_eq!(loaded.events(), history.events());
-    assert_eq!(
-        check(&loaded, &Expectations::default()).unwrap_err(),
-        check(&history, &Expectations::default()).unwrap_err()
-    );
-    assert_eq!(loaded.next_request(), 10);
-
-    std::fs::write(&path, "{\"at_us\": 1}\n")?;
-    assert!(History::load(&path).is_err());
-    Ok(())
-}
-
-#[test]
-fn events_are_in_the_order_of_their_times() {
-    let history = History::new();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| (0..1000).for_each(|_| history.note("a note")));
-        }
-    });
-    let times: Vec<_> = history.events().iter().map(Event::at).collect();
-    assert_eq!(times.len(), 4000);
-    assert!(times.is_sorted());
-    assert!(*times.last().unwrap() < LONG);
 }

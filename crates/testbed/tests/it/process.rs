@@ -68,11 +68,8 @@ async fn waits_for_what_is_logged_after_a_place() -> anyhow::Result<()> {
 #[tokio::test]
 async fn waiting_for_a_line_ends_with_the_process() -> anyhow::Result<()> {
     let process = shell("echo something else; exit 3").spawn()?;
-    let error = process
-        .wait_for_log("ready", LONG)
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = process.wait_for_log("ready", LONG).await.unwrap_err();
+    let error = format!("{error:#}");
     assert!(
         error.contains("exit status: 3") && error.contains("something else"),
         "{error}"

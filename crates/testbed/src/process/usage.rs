@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::Process;
+
+/// What it uses of the machine. All of these are errors once it has ended.
+impl Process {
+    /// Its resident memory in bytes.
+    pub fn rss_bytes(&self) -> anyhow::Result<u64> {
+        let kib = self
+            .proc()?
+            .status()?
+            .vmrss
+            .with_context(|| format!("{} has ended", self.name))?;
+        Ok(kib * 1024)
+    }
+
+    /// How many file descriptors it has open.
+    pub fn open_fds(&self) -> anyhow::Result<usize> {
+        Ok(self.proc()?.fd_count()?)
+    }
+
+    /// How many threads it has.
+    pub fn threads(&self) -> anyhow::Result<u64> {
+        Ok(self.proc()?.status()?.threads)
+    }
+
+    /// The processor time it has used, in user mode and in the kernel, to the system's tick (usually 10 ms).
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let stat = self.proc()?.stat()?;
+        let ticks = (stat.utime + stat.stime) as f64;
+        Ok(Duration::from_secs_f64(
+            ticks / procfs::ticks_per_second() as f64,
+        ))
+    }
+
+    pub(super) fn proc(&self) -> anyhow::Result<procfs::process::Process> {
+        ensure!(self.exit_status().is_none(), "{} has ended", self.name);
+        Ok(procfs::process::Process::new(self.pid().cast_signed())?)
+    }
+}
