@@ -9,7 +9,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Window {
     origin: Instant,
-    slice: Duration,
+    slice_nanos: u64,
     /// The number of the newest slice, counted from `origin`.
     newest: u64,
     /// The slice with number `n` is at `n % SLICES`.
@@ -26,11 +26,11 @@ pub(super) struct Tally {
 pub(super) const SLICES: usize = 10;
 
 impl Window {
-    /// An empty window that looks back for `length`, which must be at least [`SLICES`] nanoseconds.
+    /// An empty window that looks back for `length`, which must be between [`SLICES`] nanoseconds and a century.
     pub(super) fn new(length: Duration, now: Instant) -> Self {
         Self {
             origin: now,
-            slice: length / SLICES as u32,
+            slice_nanos: length.as_nanos() as u64 / SLICES as u64,
             newest: 0,
             slices: [Tally::default(); SLICES],
         }
@@ -55,8 +55,9 @@ impl Window {
 
     /// Moves on to the slice of `now` and clears what comes round again.
     fn forget_before(&mut self, now: Instant) {
-        let age = now.saturating_duration_since(self.origin);
-        let current = (age.as_nanos() / self.slice.as_nanos()) as u64;
+        // Nanoseconds fill an u64 after five hundred years.
+        let age = now.saturating_duration_since(self.origin).as_nanos() as u64;
+        let current = age / self.slice_nanos;
         let passed = current.saturating_sub(self.newest).min(SLICES as u64);
         for number in (self.newest + 1..).take(passed as usize) {
             self.slices[number as usize % SLICES] = Tally::default();

@@ -1,5 +1,6 @@
 use super::*;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
@@ -86,6 +87,12 @@ fn process_figures_follow_the_process() {
     let registry = registry("ingress", "1.2.3").unwrap();
     let read = |name| sample(&registry, name);
 
+    let open = || {
+        (0..10_000)
+            .filter(|fd| Path::new(&format!("/proc/self/fd/{fd}")).is_symlink())
+            .count()
+    };
+    assert!((0..100).any(|_| read("process_open_fds") == open() as f64));
     // Other tests of the same process may open and close some files meanwhile.
     let fds = read("process_open_fds");
     let files: Vec<File> = (0..200).map(|_| File::open("/dev/null").unwrap()).collect();

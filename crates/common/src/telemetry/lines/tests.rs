@@ -1,4 +1,5 @@
 use super::*;
+use crate::telemetry::Logs;
 use std::sync::mpsc::{Sender, channel};
 
 /// An output that asks before each write: `Ok` lets it through, `Err` fails it.
@@ -125,16 +126,18 @@ fn an_output_that_would_block_or_is_interrupted_is_tried_again() {
 }
 
 #[test]
-fn flush_returns_when_the_lines_are_out() {
-    let (asks, asked) = channel();
-    let (answer, answers) = channel();
-    let lines = Lines::start(Gate { asks, answers }).unwrap();
-    for _ in 0..100 {
-        answer.send(Ok(())).unwrap();
-    }
-    log(&lines, 0..100);
-    lines.flush();
+fn the_logs_are_not_gone_before_their_lines_are_out() {
+    let Gated {
+        lines,
+        asked,
+        answer,
+    } = gated();
+    let logs = Logs { lines };
+    log(&logs.lines, 0..100);
+    let open = thread::spawn(move || (0..100).try_for_each(|_| answer.send(Ok(()))));
+    drop(logs);
     let written: Vec<u8> = asked.try_iter().flatten().collect();
     let expected: String = (0..100).map(|number| format!("{number}\n")).collect();
     assert_eq!(written, expected.into_bytes());
+    let _ = open.join().unwrap();
 }
