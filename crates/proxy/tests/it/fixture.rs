@@ -67,13 +67,14 @@ impl Proxy {
         ready.await.unwrap();
     }
 
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// Status and body of a GET.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let answer = self
-            .http
-            .get(&format!("{}{path}", self.base), LONG)
-            .await
-            .unwrap();
+        let answer = self.http.get(&self.url(path), LONG).await.unwrap();
         (answer.status, answer.text())
     }
 
