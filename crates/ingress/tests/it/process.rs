@@ -1,0 +1,162 @@
+//! The real binary: settings, exit codes, signals, descriptors.
+
+use std::time::Duration;
+
+use testbed::{HttpClient, Port, Process, RawConnection, RedisServer, Signal, eventually};
+
+use crate::support::PATIENCE;
+
+const INGRESS: &str = env!("CARGO_BIN_EXE_ingress");
+
+/// Starts the binary with one variable and waits for its end; what it said and its exit code.
+async fn run_with(name: &str, value: &str) -> (String, Option<i32>) {
+    let process = Process::builder("ingress", INGRESS)
+        .env("LISTEN", "127.0.0.1:0")
+        .env(name, value)
+        .spawn()
+        .unwrap();
+    let status = process.wait_exit(PATIENCE).await.unwrap();
+    (process.log(), status.code())
+}
+
+#[tokio::test]
+async fn a_bad_setting_ends_it_at_once_with_one_line() {
+    for (name, value, expected) in [
+        (
+            "REQUEST_TIMEOUT",
+            "30",
+            r#"REQUEST_TIMEOUT: "30" is not a duration: add a unit, for example 30s"#,
+        ),
+        (
+            "REQUEST_TIMEOUT",
+            "",
+            r#"REQUEST_TIMEOUT: "" is empty: a duration such as 30s or 150ms is expected"#,
+        ),
+        (
+            "MAX_IN_FLIGHT",
+            "4294967296",
+            r#"MAX_IN_FLIGHT: "4294967296" is not a whole number from 1 to 4294967295"#,
+        ),
+        (
+            "REPLY_STREAM",
+            "both",
+            r#"REPLY_STREAM: "both" is not one of shared, dedicated"#,
+        ),
+        (
+            "LISTEN",
+            "5009",
+            r#"LISTEN: "5009" is not an address: an IP address and a port are expected, for example 127.0.0.1:5009"#,
+        ),
+        (
+            "REQUEST_STREAM",
+            "weather-responses",
+            "REQUEST_STREAM, RESPONSE_STREAM: the request and response streams must not share a name, nor one lie below the other",
+        ),
+    ] {
+        let (said, code) = run_with(name, value).await;
+        // Lines of the log come before the engine is asked, and are no part of the message.
+        let last = said.lines().last().unwrap_or_default();
+        assert_eq!((last, code), (expected, Some(2)), "{said}");
+        assert_eq!(
+            said.lines().filter(|line| !line.starts_with('{')).count(),
+            1,
+            "{said}"
+        );
+    }
+    let (said, code) = run_with("REDIS_URL", "redis://:hunter2@:what").await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.lines().last().unwrap().starts_with("REDIS_URL: "),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (said, code) = run_with("LISTEN", &address).await;
+    let last = said.lines().last().unwrap();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        last.contains(&format!("LISTEN: cannot listen on {address}")),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn it_starts_before_redis_and_leaves_on_a_signal() {
+    let port = Port::reserve().unwrap();
+    let redis = Port::reserve().unwrap();
+    let process = Process::builder("ingress", INGRESS)
+        .env("LISTEN", format!("127.0.0.1:{}", port.number()))
+        .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.number()))
+        .spawn()
+        .unwrap();
+    let base = format!("http://127.0.0.1:{}", port.number());
+    until(&base, "/health/live", 200).await;
+    until(&base, "/health/ready", 503).await;
+
+    let number = redis.number();
+    drop(redis);
+    let _redis = RedisServer::builder().port(number).start().await.unwrap();
+    until(&base, "/health/ready", 200).await;
+
+    process.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(
+        process.wait_exit(PATIENCE).await.unwrap().code(),
+        Some(0),
+        "{}",
+        process.log()
+    );
+}
+
+#[tokio::test]
+async fn when_descriptors_run_out_it_waits_and_goes_on() {
+    let port = Port::reserve().unwrap();
+    let process = Process::builder("ingress", "sh")
+        .args(["-c", &format!("ulimit -n 64 && exec {INGRESS}")])
+        .env("LISTEN", format!("127.0.0.1:{}", port.number()))
+        .spawn()
+        .unwrap();
+    let base = format!("http://127.0.0.1:{}", port.number());
+    until(&base, "/health/live", 200).await;
+
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(RawConnection::open(&base).await.unwrap());
+    }
+    process
+        .wait_for_log("cannot accept connections", PATIENCE)
+        .await
+        .unwrap();
+    let before = process.cpu_time().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let spent = process.cpu_time().unwrap() - before;
+    assert!(
+        spent < Duration::from_millis(500),
+        "it spins: {spent:?} of CPU in a second"
+    );
+
+    drop(crowd);
+    until(&base, "/health/live", 200).await;
+}
+
+async fn until(base: &str, path: &str, status: u16) {
+    let http = HttpClient::new().unwrap();
+    eventually(PATIENCE, async || {
+        let answer = http
+            .get(&format!("{base}{path}"), Duration::from_secs(5))
+            .await?;
+        anyhow::ensure!(
+            answer.status == status,
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
