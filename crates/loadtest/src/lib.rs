@@ -29,6 +29,7 @@ mod timeline;
 mod verdict;
 
 pub use cli::{Invocation, Refusal, parse};
+pub use connection::TlsError;
 pub use health::NotReady;
 pub use options::{Length, Limits, Load, Options, Progress, Protocol};
 pub use report::{

@@ -7,7 +7,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::alarm::Alarm;
 use crate::caller::Caller;
+use crate::recorder::LATE;
 use crate::run::Ending;
 use crate::schedule::Schedule;
 use crate::stop::Stop;
@@ -67,15 +68,22 @@ pub(crate) async fn run(
             }
         }
     }
-    let never_begun = cut_short.map_or(0, |cut| {
-        schedule
-            .due_within(cut.duration_since(began))
-            .saturating_sub(caller.recorder().begun)
-    });
+    let begun = caller.recorder().begun;
     Ending {
         sending_ended: Some(began + schedule.due(schedule.total())),
         cut_short,
-        never_begun,
+        never_begun: cut_short.map_or(0, |cut| {
+            waiting(&schedule, begun, cut.duration_since(began))
+        }),
+    }
+}
+
+/// How many arrivals stood in line when the run was cut short. The next one may be a moment late without being in line.
+fn waiting(schedule: &Schedule, begun: u64, cut: Duration) -> u64 {
+    if schedule.due(begun) + LATE < cut {
+        schedule.due_within(cut).saturating_sub(begun)
+    } else {
+        0
     }
 }
 
@@ -90,4 +98,21 @@ async fn place(in_flight: &Arc<Semaphore>, deadline: Instant) -> Option<OwnedSem
     };
     // The place and the deadline may have come together.
     (Instant::now() < deadline).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Length;
+
+    #[test]
+    fn arrivals_in_line_are_told_from_one_that_is_a_moment_late() {
+        let schedule = Schedule::new(100.0, Duration::ZERO, Length::Count(100));
+        let waiting = |begun, millis| waiting(&schedule, begun, Duration::from_millis(millis));
+        assert_eq!(waiting(50, 500), 0, "just due");
+        assert_eq!(waiting(50, 505), 0, "a moment late");
+        assert_eq!(waiting(50, 515), 2, "late, and another one due");
+        assert_eq!(waiting(50, 60_000), 50);
+        assert_eq!(waiting(100, 60_000), 0, "all begun");
+    }
 }

@@ -12,23 +12,21 @@ use crate::caller::Caller;
 use crate::options::{Length, Progress};
 use crate::recorder::seconds;
 use crate::report::units::{count, duration, rate};
+use crate::stop::Stop;
 
 /// Shows the progress until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    task: Option<JoinHandle<()>>,
-    bar: Option<ProgressBar>,
+    task: JoinHandle<()>,
+    display: Display,
 }
 
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
+/// Where it is shown.
+#[derive(Clone, Debug)]
+enum Display {
+    Quiet,
+    Lines,
+    Bar(ProgressBar),
 }
 
 /// Starts to show how far the run is.
@@ -37,7 +35,16 @@ pub(crate) fn show(
     length: Length,
     measured_from: Instant,
     caller: &Arc<Caller>,
+    stop: &Stop,
 ) -> Shown {
+    let (display, period) = match progress {
+        Progress::Quiet => (Display::Quiet, Duration::from_secs(3600)),
+        Progress::Lines => (Display::Lines, Duration::from_secs(5)),
+        Progress::Bar => (
+            Display::Bar(ProgressBar::new(1000).with_style(style())),
+            Duration::from_millis(250),
+        ),
+    };
     let watch = Watch {
         caller: Arc::clone(caller),
         length,
@@ -45,46 +52,63 @@ pub(crate) fn show(
         answered_before: 0,
         looked: Instant::now(),
     };
-    match progress {
-        Progress::Quiet => Shown {
-            task: None,
-            bar: None,
-        },
-        Progress::Lines => Shown {
-            task: Some(tokio::spawn(print_lines(watch))),
-            bar: None,
-        },
-        Progress::Bar => {
-            let bar = ProgressBar::new(1000).with_style(style());
-            Shown {
-                task: Some(tokio::spawn(draw(watch, bar.clone()))),
-                bar: Some(bar),
+    let task = tokio::spawn(show_from_time_to_time(
+        watch,
+        period,
+        display.clone(),
+        stop.clone(),
+    ));
+    Shown { task, display }
+}
+
+async fn show_from_time_to_time(mut watch: Watch, period: Duration, display: Display, stop: Stop) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut told = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                let (permille, line) = watch.look();
+                display.update(permille, line);
+            }
+            () = stop.finishing(), if !told => {
+                display.tell("stopping: waiting for the requests in flight; stop again to give them up");
+                told = true;
             }
         }
     }
 }
 
-async fn print_lines(mut watch: Watch) {
-    let mut ticks = interval(Duration::from_secs(5));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        let (permille, line) = watch.look();
-        // Whoever closed stderr does not want to know.
-        let _ = writeln!(std::io::stderr(), "{:>3} %  {line}", permille / 10);
+impl Display {
+    fn update(&self, permille: u64, line: String) {
+        match self {
+            Self::Quiet => {}
+            Self::Lines => self.tell(&format!("{:>3} %  {line}", permille / 10)),
+            Self::Bar(bar) => {
+                bar.set_message(line);
+                bar.set_position(permille);
+            }
+        }
+    }
+
+    /// A line that stays.
+    fn tell(&self, line: &str) {
+        match self {
+            Self::Quiet => {}
+            // Whoever closed stderr does not want to know.
+            Self::Lines => drop(writeln!(std::io::stderr(), "{line}")),
+            Self::Bar(bar) => bar.println(line),
+        }
     }
 }
 
-async fn draw(mut watch: Watch, bar: ProgressBar) {
-    let mut ticks = interval(Duration::from_millis(250));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        let (permille, line) = watch.look();
-        bar.set_message(line);
-        bar.set_position(permille);
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.task.abort();
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
     }
 }
 

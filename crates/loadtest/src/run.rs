@@ -38,7 +38,7 @@ pub(crate) struct Ending {
     pub(crate) sending_ended: Option<Instant>,
     /// When the user stopped it, if there was more to do.
     pub(crate) cut_short: Option<Instant>,
-    /// Requests that were due by then and did not begin.
+    /// Requests that stood in line then.
     pub(crate) never_begun: u64,
 }
 
@@ -91,7 +91,13 @@ pub async fn run(options: Options, stop: Stop) -> Result<Report, RunError> {
         }
     };
     let caller = Arc::new(Caller::new(client, options.timeout, measured_from));
-    let progress = progress::show(options.progress, options.length, measured_from, &caller);
+    let progress = progress::show(
+        options.progress,
+        options.length,
+        measured_from,
+        &caller,
+        &stop,
+    );
     let ending = match arrivals {
         Arrivals::Closed { concurrency } => {
             closed_loop::run(&caller, concurrency, measured_from, options.length, &stop).await

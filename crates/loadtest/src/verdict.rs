@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::options::Limits;
-use crate::report::units::{duration, percent};
+use crate::report::units::{count, duration, percent};
 
 /// Whether the run passed: every check has to.
 #[derive(Clone, Debug, Serialize)]
@@ -19,7 +19,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// `success`, `crossed` or `p99`.
+    /// `success`, `crossed`, `p99`, or `finished` where a run was given up.
     pub name: &'static str,
     /// Whether it holds.
     pub passed: bool,
@@ -33,6 +33,8 @@ pub(crate) struct Findings {
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
     pub(crate) crossed: u64,
+    /// Requests whose end nobody waited for.
+    pub(crate) unfinished: u64,
     /// Seconds; nothing if nothing succeeded.
     pub(crate) p99: Option<f64>,
 }
@@ -42,6 +44,7 @@ impl Verdict {
     pub(crate) fn new(limits: Limits, found: Findings) -> Self {
         let mut checks = vec![success(limits.min_success, found), crossed(found)];
         checks.extend(limits.max_p99.map(|max| p99(max.as_secs_f64(), found)));
+        checks.extend((found.unfinished > 0).then(|| unfinished(found)));
         Self {
             passed: checks.iter().all(|check| check.passed),
             checks,
@@ -96,6 +99,18 @@ fn p99(max: f64, found: Findings) -> Check {
     }
 }
 
+fn unfinished(found: Findings) -> Check {
+    let text = format!(
+        "{} requests were given up, and may have failed",
+        count(found.unfinished)
+    );
+    Check {
+        name: "finished",
+        passed: false,
+        text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +120,7 @@ mod tests {
         succeeded: 1000,
         failed: 0,
         crossed: 0,
+        unfinished: 0,
         p99: Some(0.2),
     };
 
@@ -161,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_whose_end_nobody_waited_for_fails() {
+        assert!(!passes(
+            None,
+            0.0,
+            Findings {
+                unfinished: 1,
+                ..GOOD
+            }
+        ));
+    }
+
+    #[test]
     fn a_run_that_shows_nothing_fails() {
         assert!(!passes(
             None,
@@ -177,7 +205,7 @@ mod tests {
                 succeeded: 0,
                 failed: 5,
                 p99: None,
-                crossed: 0
+                ..GOOD
             }
         ));
         assert!(
@@ -188,7 +216,7 @@ mod tests {
                     succeeded: 0,
                     failed: 5,
                     p99: None,
-                    crossed: 0
+                    ..GOOD
                 }
             ),
             "asked for nothing"

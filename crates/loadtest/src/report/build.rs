@@ -41,6 +41,7 @@ impl Report {
             succeeded: requests.succeeded,
             failed: requests.failed,
             crossed: recorder.crossed,
+            unfinished: requests.unfinished,
             p99: latency.successes.map(|latency| latency.p99),
         };
         Self {

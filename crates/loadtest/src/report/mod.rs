@@ -93,7 +93,7 @@ pub struct Requests {
     pub succeeded: u64,
     /// Anything else.
     pub failed: u64,
-    /// Due, but not ended when the run was cut short: neither of the two.
+    /// Sent or standing in line when the run was given up: neither of the two. Such a run does not pass.
     pub unfinished: u64,
     /// Requests of the warm-up, not part of any other figure.
     pub warmup: u64,

@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::stub::{Stub, refusing, weather};
@@ -194,4 +195,27 @@ async fn ctrl_c_ends_the_run_early_with_a_report() {
         assert_eq!(output.status.code(), Some(0), "{stdout}");
         assert!(stdout.contains("cut short"), "{stdout}");
     }
+}
+
+#[tokio::test]
+async fn a_stop_that_takes_longer_says_what_it_waits_for_and_a_second_one_ends_it() {
+    let (asked, mut on_request) = tokio::sync::mpsc::unbounded_channel();
+    let stub = Stub::start(move |_, _| {
+        asked.send(()).unwrap();
+        std::future::pending()
+    })
+    .await;
+    let mut child = loadtest(&stub.url, "--mode sequential").spawn().unwrap();
+    on_request.recv().await.unwrap();
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = stderr.next_line().await.unwrap().unwrap();
+    assert!(line.starts_with("stopping: waiting for"), "{line}");
+
+    kill(pid, Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("1 unfinished"), "{stdout}");
 }
