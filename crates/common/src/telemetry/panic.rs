@@ -4,18 +4,29 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
-/// From here on a panic is logged, in place of what is printed on standard error otherwise. With `RUST_BACKTRACE` set
-/// the backtrace is a field of the line.
+use tracing::Level;
+
+/// From here on a panic is logged, in place of what is printed on standard error otherwise; that still happens where the
+/// filter keeps the line out of the log. With `RUST_BACKTRACE` set the backtrace is a field of the line.
 pub(super) fn log_panics() {
-    panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(tracing::field::display);
-        let thread = thread::current();
-        let thread = thread.name().unwrap_or("unnamed");
-        let backtrace = Backtrace::capture();
-        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
-        let backtrace = backtrace.as_ref().map(tracing::field::display);
-        tracing::error!(location, thread, backtrace, "panicked: {}", message(panic));
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if tracing::enabled!(Level::ERROR) {
+            log(panic);
+        } else {
+            print(panic);
+        }
     }));
+}
+
+fn log(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(tracing::field::display);
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    let backtrace = backtrace.as_ref().map(tracing::field::display);
+    tracing::error!(location, thread, backtrace, "panicked: {}", message(panic));
 }
 
 fn message<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {

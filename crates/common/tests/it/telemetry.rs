@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::child::{self, Child};
 
-fn logs() -> Logs {
+fn logs(filter: &str) -> Logs {
     child::give_up_after(Duration::from_secs(60));
-    init(LogFormat::Auto, &LogFilter::default()).unwrap()
+    init(LogFormat::Auto, &filter.parse().unwrap()).unwrap()
 }
 
 /// The JSON lines of a child, without what its test harness prints: the first of them may begin in the middle of a
@@ -33,7 +33,7 @@ fn read_stderr(child: &mut Child) -> String {
 #[test]
 fn a_pipe_gets_json_up_to_the_last_line() {
     if child::role().is_some() {
-        let logs = logs();
+        let logs = logs("info");
         for number in 0..1000 {
             tracing::info!(number, "counting");
         }
@@ -54,7 +54,7 @@ fn a_pipe_gets_json_up_to_the_last_line() {
 #[test]
 fn a_panic_is_one_line() {
     if child::role().is_some() {
-        let logs = logs();
+        let logs = logs("info");
         let handler = std::thread::Builder::new().name("handler".into());
         let ended = handler
             .spawn(|| panic!("first line\nsecond: {}", 5))
@@ -84,9 +84,23 @@ fn a_panic_is_one_line() {
 }
 
 #[test]
+fn a_panic_that_the_filter_keeps_out_is_printed() {
+    if child::role().is_some() {
+        let _logs = logs("streams=debug");
+        assert!(std::thread::spawn(|| panic!("unheard")).join().is_err());
+        exit(0);
+    }
+    let test = "telemetry::a_panic_that_the_filter_keeps_out_is_printed";
+    let mut child = child::spawn(test, "panic");
+    assert!(events(&mut child).is_empty());
+    let printed = read_stderr(&mut child);
+    assert!(printed.contains("unheard"), "{printed}");
+}
+
+#[test]
 fn a_pipe_that_nobody_reads_holds_nothing_up() {
     if child::role().is_some() {
-        let logs = logs();
+        let logs = logs("info");
         for number in 0..50_000 {
             tracing::info!(
                 number,
@@ -123,7 +137,7 @@ fn a_pipe_that_nobody_reads_holds_nothing_up() {
 #[test]
 fn a_closed_pipe_ends_nothing() {
     if child::role().is_some() {
-        let logs = logs();
+        let logs = logs("info");
         child::say("ready");
         // The other end of standard output is closed when this returns.
         std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
