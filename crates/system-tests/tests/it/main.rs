@@ -1,0 +1,12 @@
+//! The real binaries as processes against a real, private Redis, with faults; each test asserts the history of what
+//! the callers saw, and that nothing is left of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod problem;
+mod system;
+
+mod answers;
+mod answers_raw;
+mod main_path;
+mod observation;
+mod refusals;

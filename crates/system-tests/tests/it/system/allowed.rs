@@ -1,0 +1,108 @@
+use testbed::Expectations;
+
+/// Counters that a fault of Redis, or of the way there, may move.
+pub(crate) const REDIS_FAULT: &[&str] = &[
+    "circuit_breaker_transitions_total",
+    "groups_created_total",
+    "redis_command_retries_total",
+    "redis_reconnects_total",
+    "replies_late_total",
+    "replies_refused_total",
+    "replies_unmatched_total",
+    "requests_duplicate_total",
+    "requests_expired_total",
+    "requests_lapsed_total",
+    "requests_reclaimed_total",
+    "requests_refused_total",
+    "requests_timed_out_total",
+    "requests_withdrawn_total",
+];
+
+/// Counters that move when a proxy goes without a goodbye, or stands still for longer than its lease.
+pub(crate) const DUPLICATES: &[&str] = &[
+    "replies_unmatched_total",
+    "requests_duplicate_total",
+    "requests_lapsed_total",
+    "requests_reclaimed_total",
+];
+
+/// What a run may show. As made, everything must be calm: each method allows more.
+#[must_use]
+pub(crate) struct Allowed {
+    pub(super) history: Expectations,
+    pub(super) dead_letters: u64,
+    pub(super) counters: Vec<&'static str>,
+    pub(super) errors: Vec<&'static str>,
+    pub(super) beside: bool,
+    pub(super) lines: usize,
+}
+
+/// How many lines a process may log in a run; one that logs in a loop is far beyond.
+const LINES: usize = 60;
+
+impl Allowed {
+    /// All requests are answered 200, and no counter of anything unusual moves.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            history: Expectations::default(),
+            dead_letters: 0,
+            counters: Vec::new(),
+            errors: Vec::new(),
+            beside: false,
+            lines: LINES,
+        }
+    }
+
+    /// What a fault of Redis may do to callers, 503 and 504, and to the counters.
+    pub(crate) fn redis_fault() -> Self {
+        Self::nothing().statuses([503, 504]).counters(REDIS_FAULT)
+    }
+
+    /// These statuses beside 200, for any number of requests.
+    pub(crate) fn statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.history = self.history.allow(statuses).min_success(0.0);
+        self
+    }
+
+    /// The part of the requests that must be answered 200 all the same.
+    pub(crate) fn min_success(mut self, ratio: f64) -> Self {
+        self.history = self.history.min_success(ratio);
+        self
+    }
+
+    /// So many requests without an HTTP answer, as when the ingress itself is killed.
+    pub(crate) fn failures(mut self, at_most: usize) -> Self {
+        self.history = self.history.failures(at_most).min_success(0.0);
+        self
+    }
+
+    /// Exactly so many dead letters.
+    pub(crate) fn dead_letters(mut self, count: u64) -> Self {
+        self.dead_letters = count;
+        self
+    }
+
+    /// These counters may move.
+    pub(crate) fn counters(mut self, names: &[&'static str]) -> Self {
+        self.counters.extend(names);
+        self
+    }
+
+    /// Lines of level ERROR that contain one of these.
+    pub(crate) fn errors(mut self, texts: &[&'static str]) -> Self {
+        self.errors.extend(texts);
+        self
+    }
+
+    /// So many lines in each log.
+    pub(crate) fn lines(mut self, at_most: usize) -> Self {
+        self.lines = at_most;
+        self
+    }
+
+    /// Requests for weather that are not in the history.
+    pub(crate) fn requests_beside_the_history(mut self) -> Self {
+        self.beside = true;
+        self
+    }
+}

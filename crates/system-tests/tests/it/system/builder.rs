@@ -1,0 +1,153 @@
+use std::time::{Duration, Instant};
+
+use testbed::{Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets};
+
+use super::service::{Launch, Settings};
+use super::{Kind, System};
+
+/// How long a request may take, unless a test waits for the end of that time.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a request is worked on: long enough to be hit by a fault, short enough for thousands.
+const PROCESSING_TIME: &str = "20ms";
+
+/// A system to start.
+#[must_use]
+pub(crate) struct SystemBuilder {
+    ingresses: usize,
+    proxies: usize,
+    reply_streams: Vec<&'static str>,
+    request_timeout: Duration,
+    for_ingress: Settings,
+    for_proxy: Settings,
+    redis: RedisServerBuilder,
+}
+
+impl Default for SystemBuilder {
+    fn default() -> Self {
+        Self {
+            ingresses: 1,
+            proxies: 1,
+            reply_streams: vec!["shared"],
+            request_timeout: REQUEST_TIMEOUT,
+            for_ingress: Settings::new(),
+            for_proxy: Settings::from([("PROCESSING_TIME".into(), PROCESSING_TIME.into())]),
+            redis: RedisServer::builder(),
+        }
+    }
+}
+
+impl SystemBuilder {
+    /// How many ingresses; one unless set.
+    pub(crate) fn ingresses(mut self, count: usize) -> Self {
+        self.ingresses = count;
+        self
+    }
+
+    /// How many proxies; one unless set.
+    pub(crate) fn proxies(mut self, count: usize) -> Self {
+        self.proxies = count;
+        self
+    }
+
+    /// Where replies go, `shared` or `dedicated`, for the ingresses in turn; shared for all unless set.
+    pub(crate) fn reply_streams(mut self, modes: &[&'static str]) -> Self {
+        self.reply_streams = modes.to_vec();
+        self
+    }
+
+    /// `REQUEST_TIMEOUT`, and the deadline by which the history expects each answer; 20 s unless set.
+    pub(crate) fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// A setting of every ingress.
+    pub(crate) fn ingress(mut self, name: &str, value: &str) -> Self {
+        self.for_ingress.insert(name.into(), value.into());
+        self
+    }
+
+    /// A setting of every proxy.
+    pub(crate) fn proxy(mut self, name: &str, value: &str) -> Self {
+        self.for_proxy.insert(name.into(), value.into());
+        self
+    }
+
+    /// The server to start.
+    pub(crate) fn redis(mut self, redis: RedisServerBuilder) -> Self {
+        self.redis = redis;
+        self
+    }
+
+    /// Starts everything and waits until everything is ready.
+    pub(crate) async fn start(self) -> anyhow::Result<System> {
+        let system = self.launch().await?;
+        system.until_ready().await?;
+        Ok(system)
+    }
+
+    /// Starts the processes while there is no Redis where they look for it. `redis().start_again()` brings it.
+    pub(crate) async fn start_without_redis(mut self) -> anyhow::Result<System> {
+        let (ingresses, proxies) = (self.ingresses, self.proxies);
+        (self.ingresses, self.proxies) = (0, 0);
+        let mut system = self.launch().await?;
+        system.redis.kill_hard().await?;
+        system.spawn(ingresses, proxies)?;
+        Ok(system)
+    }
+
+    async fn launch(self) -> anyhow::Result<System> {
+        let folder = Folder::new("system")?;
+        let for_redis = folder.subfolder("redis")?;
+        let redis = self.redis.folder(for_redis.path()).start().await?;
+        let (history, began) = (History::new(), Instant::now());
+        let client = HttpClient::new()?;
+        let mut for_ingress = self.for_ingress;
+        let timeout = format!("{}ms", self.request_timeout.as_millis());
+        for_ingress.insert("REQUEST_TIMEOUT".into(), timeout);
+        let launch = Launch {
+            for_ingress,
+            for_proxy: self.for_proxy,
+            reply_streams: self.reply_streams,
+            redis_url: redis.url(),
+            folder: folder.path().to_path_buf(),
+            client: client.clone(),
+            history: history.clone(),
+        };
+        let mut system = System {
+            ingresses: Vec::new(),
+            proxies: Vec::new(),
+            redis,
+            recorder: Recorder::new(&history, self.request_timeout)?,
+            history,
+            began,
+            targets: Targets::new::<String>([]),
+            client,
+            launch,
+            measured: Vec::new(),
+            folder: Some(folder),
+            finished: false,
+        };
+        system.spawn(self.ingresses, self.proxies)?;
+        Ok(system)
+    }
+}
+
+impl System {
+    /// Starts so many processes beside those there are, and does not wait for them.
+    pub(crate) fn spawn(&mut self, ingresses: usize, proxies: usize) -> anyhow::Result<()> {
+        for _ in 0..ingresses {
+            let number = self.ingresses.len();
+            self.ingresses
+                .push(self.launch.service(Kind::Ingress, number, &[])?);
+        }
+        for _ in 0..proxies {
+            let number = self.proxies.len();
+            self.proxies
+                .push(self.launch.service(Kind::Proxy, number, &[])?);
+        }
+        self.route_to(|_| true);
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether, and how soon, the system serves again.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use testbed::{Event, Outcome, What, eventually};
+use tokio::time::sleep;
+
+use super::{LONG, System};
+
+/// Within this time after the end of a fault everything that is sent is answered 200 again, without a restart.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// So many requests in a row, all answered 200, mean that it serves.
+const IN_A_ROW: usize = 20;
+
+/// Between two looks at the history, which are dear when it is long.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl System {
+    /// Waits until so many more callers got their weather.
+    pub(crate) async fn until_answered(&self, count: usize) -> anyhow::Result<()> {
+        let from = self.history.events().len();
+        eventually(LONG, async || {
+            sleep(LOOK).await;
+            let events = self.history.events();
+            let answered = events[from..]
+                .iter()
+                .filter(|event| is_weather(event))
+                .count();
+            ensure!(answered >= count, "{answered} of {count} were answered");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Call it when a fault has ended, while a load runs: waits until every process is ready and all that is sent
+    /// is answered 200. Reports how long requests went on to fail, which must not be longer than ten seconds.
+    pub(crate) async fn recovers(&mut self, fault: &str) -> anyhow::Result<()> {
+        let over = self.began.elapsed();
+        self.note("the fault is over");
+        self.until_ready().await?;
+        let ready = self.began.elapsed().saturating_sub(over);
+        eventually(LONG, async || {
+            let since = self.began.elapsed();
+            sleep(LOOK).await;
+            eventually(LONG, async || {
+                sleep(LOOK).await;
+                let sent = sent_since(&self.history.events(), since);
+                let ended = sent.iter().filter(|sent| sent.weather.is_some()).count();
+                ensure!(ended >= IN_A_ROW, "{ended} requests came to an end");
+                Ok(())
+            })
+            .await?;
+            let sent = sent_since(&self.history.events(), since);
+            let failed = sent
+                .iter()
+                .filter(|sent| sent.weather == Some(false))
+                .count();
+            ensure!(
+                failed == 0,
+                "{failed} of {} requests fail still",
+                sent.len()
+            );
+            Ok(())
+        })
+        .await?;
+        let sent = sent_since(&self.history.events(), over);
+        let failed = sent.iter().filter(|sent| sent.weather == Some(false));
+        let served = failed
+            .map(|sent| sent.at)
+            .max()
+            .map_or(Duration::ZERO, |last| last - over);
+        self.report(format!(
+            "{fault}: ready again after {:.2} s, all answered from {:.2} s on",
+            ready.as_secs_f64(),
+            served.as_secs_f64()
+        ));
+        ensure!(
+            served <= BOUND,
+            "requests failed for {served:?} after the end of: {fault}"
+        );
+        Ok(())
+    }
+}
+
+/// A request that was sent, and whether it was answered with weather, if it has come to an end.
+struct Sent {
+    request: u64,
+    at: Duration,
+    weather: Option<bool>,
+}
+
+fn sent_since(events: &[Event], since: Duration) -> Vec<Sent> {
+    let mut all: Vec<Sent> = Vec::new();
+    for event in events.iter().filter(|event| event.at() >= since) {
+        match &event.what {
+            What::Sent { request, .. } => {
+                all.push(Sent {
+                    request: *request,
+                    at: event.at(),
+                    weather: None,
+                });
+            }
+            What::Ended { request, .. } => {
+                if let Some(sent) = all.iter_mut().rev().find(|sent| sent.request == *request) {
+                    sent.weather = Some(is_weather(event));
+                }
+            }
+            What::Note { .. } => {}
+        }
+    }
+    all
+}
+
+fn is_weather(event: &Event) -> bool {
+    matches!(
+        &event.what,
+        What::Ended {
+            outcome: Outcome::Answer { status: 200, .. },
+            ..
+        }
+    )
+}

@@ -1,0 +1,340 @@
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use testbed::{
+    Answer, History, HttpClient, Metrics, Port, Process, RawConnection, binary, eventually,
+};
+
+use super::LONG;
+
+/// Environment variables by name.
+pub(super) type Settings = BTreeMap<String, String>;
+
+/// Which of the two programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ingress,
+    Proxy,
+}
+
+/// What every process of a system is started with.
+pub(super) struct Launch {
+    pub(super) for_ingress: Settings,
+    pub(super) for_proxy: Settings,
+    pub(super) reply_streams: Vec<&'static str>,
+    pub(super) redis_url: String,
+    pub(super) folder: PathBuf,
+    pub(super) client: HttpClient,
+    pub(super) history: History,
+}
+
+/// One ingress or proxy: a process, or several one after the other on the same port.
+pub(crate) struct Service {
+    kind: Kind,
+    name: String,
+    base: String,
+    settings: Settings,
+    folder: PathBuf,
+    client: HttpClient,
+    history: History,
+    process: Process,
+    /// What it used when it was ready for the first time since its start.
+    fresh: OnceCell<Usage>,
+    /// The test knows of the end of the present process.
+    ended: Cell<bool>,
+    /// How often it went without a goodbye.
+    lost: Cell<u64>,
+    _port: Port,
+}
+
+/// What a process uses of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    pub(super) rss_bytes: u64,
+    pub(super) fds: usize,
+}
+
+impl Kind {
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+impl Launch {
+    /// Starts a process with the settings of its kind and these, and does not wait for it.
+    pub(super) fn service(
+        &self,
+        kind: Kind,
+        number: usize,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Service> {
+        let port = Port::reserve()?;
+        let address = format!("127.0.0.1:{}", port.number());
+        let mut all = match kind {
+            Kind::Ingress => self.for_ingress.clone(),
+            Kind::Proxy => self.for_proxy.clone(),
+        };
+        all.insert("LISTEN".into(), address.clone());
+        all.insert("REDIS_URL".into(), self.redis_url.clone());
+        all.insert("LOG_FORMAT".into(), "json".into());
+        if kind == Kind::Ingress {
+            let mode = self.reply_streams[number % self.reply_streams.len()];
+            all.insert("REPLY_STREAM".into(), mode.into());
+        }
+        all.extend(
+            settings
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into())),
+        );
+        let name = format!("{}-{number}", kind.program());
+        let process = spawn(kind, &name, &self.folder, &all)?;
+        Ok(Service {
+            kind,
+            base: format!("http://{address}"),
+            settings: all,
+            folder: self.folder.clone(),
+            client: self.client.clone(),
+            history: self.history.clone(),
+            process,
+            fresh: OnceCell::new(),
+            ended: Cell::new(false),
+            lost: Cell::new(0),
+            name,
+            _port: port,
+        })
+    }
+}
+
+fn spawn(
+    kind: Kind,
+    name: &str,
+    folder: &std::path::Path,
+    settings: &Settings,
+) -> anyhow::Result<Process> {
+    Process::builder(name, binary(kind.program())?)
+        .folder(folder)
+        .envs(settings)
+        .spawn()
+}
+
+impl Service {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The present process.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    /// A connection whose every byte is the test's.
+    pub(crate) async fn raw(&self) -> anyhow::Result<RawConnection> {
+        RawConnection::open(&self.base).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        let answer = self.client.get(&format!("{}{path}", self.base), LONG).await;
+        answer.with_context(|| format!("GET {path} of {}", self.name))
+    }
+
+    /// The JSON of a GET that succeeds.
+    pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.get(path).await?;
+        ensure!(
+            answer.status == 200,
+            "GET {path} of {} says {answer:?}",
+            self.name
+        );
+        answer.json()
+    }
+
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Metrics> {
+        Metrics::scrape(&self.client, &format!("{}/metrics", self.base), LONG).await
+    }
+
+    /// The sum of all samples of this name with these labels; an error if there is none.
+    pub(crate) async fn figure(&self, name: &str, labels: &[(&str, &str)]) -> anyhow::Result<f64> {
+        let figure = self.metrics().await?.sum(name, labels);
+        figure.with_context(|| format!("{} has no {name}{labels:?}", self.name))
+    }
+
+    /// Waits until a figure is as the test wants it, and returns it.
+    pub(crate) async fn until_figure(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        wanted: impl Fn(f64) -> bool,
+    ) -> anyhow::Result<f64> {
+        let reached = eventually(LONG, async || {
+            let figure = self.figure(name, labels).await?;
+            ensure!(
+                wanted(figure),
+                "{name}{labels:?} of {} is {figure}",
+                self.name
+            );
+            Ok(figure)
+        });
+        reached.await
+    }
+
+    pub(crate) async fn is_ready(&self) -> anyhow::Result<bool> {
+        let answer = self.get("/health/ready").await?;
+        match answer.status {
+            200 => Ok(true),
+            503 => Ok(false),
+            _ => anyhow::bail!("/health/ready of {} says {answer:?}", self.name),
+        }
+    }
+
+    pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
+        eventually(LONG, async || {
+            ensure!(
+                self.process.exit_status().is_none(),
+                "{} has ended",
+                self.name
+            );
+            let answer = self.get("/health/ready").await?;
+            ensure!(
+                answer.status == 200,
+                "{} is not ready: {}",
+                self.name,
+                answer.text()
+            );
+            Ok(())
+        })
+        .await?;
+        self.fresh.get_or_init(|| {
+            self.usage().unwrap_or(Usage {
+                rss_bytes: 0,
+                fds: 0,
+            })
+        });
+        Ok(())
+    }
+
+    pub(crate) async fn until_unready(&self) -> anyhow::Result<()> {
+        eventually(LONG, async || {
+            ensure!(!self.is_ready().await?, "{} is ready", self.name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether the present process has ended and the test knows of it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// How often it ended without a goodbye.
+    pub(super) fn times_lost(&self) -> u64 {
+        self.lost.get()
+    }
+
+    pub(super) fn fresh(&self) -> Option<Usage> {
+        self.fresh.get().copied()
+    }
+
+    pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+        Ok(Usage {
+            rss_bytes: self.process.rss_bytes()?,
+            fds: self.process.open_fds()?,
+        })
+    }
+
+    /// SIGKILL.
+    pub(crate) async fn kill(&self) -> anyhow::Result<()> {
+        self.note("is killed");
+        self.process.kill().await?;
+        self.lost();
+        Ok(())
+    }
+
+    /// Waits until it dies by itself, by a signal.
+    pub(crate) async fn until_crashed(&self) -> anyhow::Result<()> {
+        let status = self.process.wait_exit(LONG).await?;
+        ensure!(
+            status.signal().is_some(),
+            "{} ended with {status}",
+            self.name
+        );
+        self.note("has crashed");
+        self.lost();
+        Ok(())
+    }
+
+    fn lost(&self) {
+        self.lost.set(self.lost.get() + 1);
+        self.ended.set(true);
+    }
+
+    /// SIGTERM; waits until it has left with exit code 0 and returns how long that took.
+    pub(crate) async fn leave(&self) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        self.note("is told to leave");
+        self.process.terminate()?;
+        let status = self.process.wait_exit(LONG).await?;
+        self.note("has left");
+        self.ended.set(true);
+        ensure!(status.code() == Some(0), "{} left with {status}", self.name);
+        Ok(start.elapsed())
+    }
+
+    /// The test ends it in a way of its own and waits for this exit code.
+    pub(crate) async fn until_exit(&self, code: i32) -> anyhow::Result<()> {
+        let status = self.process.wait_exit(LONG).await?;
+        self.lost();
+        ensure!(
+            status.code() == Some(code),
+            "{} ended with {status}",
+            self.name
+        );
+        Ok(())
+    }
+
+    /// SIGSTOP.
+    pub(crate) async fn freeze(&self) -> anyhow::Result<()> {
+        self.note("is stopped");
+        self.process.freeze().await
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
+        self.note("goes on");
+        self.process.thaw()
+    }
+
+    /// Starts it again, with the same settings on the same port, and does not wait for it.
+    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+        ensure!(self.ended.get(), "{} still runs", self.name);
+        self.process = spawn(self.kind, &self.name, &self.folder, &self.settings)?;
+        self.fresh = OnceCell::new();
+        self.ended.set(false);
+        self.note("is started again");
+        Ok(())
+    }
+
+    fn note(&self, what: &str) {
+        self.history.note(format!("{} {what}", self.name));
+    }
+}
