@@ -39,8 +39,7 @@ pub(crate) struct Link {
     connection: Option<Connection>,
     failures: u32,
     connected_before: bool,
-    /// Whether the status says so; spares a lock each time a round succeeds.
-    up: bool,
+    proven: bool,
 }
 
 impl Link {
@@ -61,13 +60,12 @@ impl Link {
             connection: None,
             failures: 0,
             connected_before: false,
-            up: false,
+            proven: false,
         }
     }
 
-    /// The open connection, or one attempt to open it. The flag tells whether it is new: then what the
-    /// loop knew of the server may no longer hold.
-    pub(crate) async fn connect(&mut self) -> Result<(&mut Connection, bool), WireError> {
+    /// The open connection, or one attempt to open it.
+    pub(crate) async fn connect(&mut self) -> Result<&mut Connection, WireError> {
         if self
             .connection
             .as_ref()
@@ -75,8 +73,8 @@ impl Link {
         {
             self.connection = None;
         }
-        let fresh = self.connection.is_none();
-        if fresh {
+        if self.connection.is_none() {
+            self.proven = false;
             let connection = self.connector.open(self.part, self.block).await?;
             if self.connected_before {
                 self.metrics
@@ -87,17 +85,28 @@ impl Link {
             self.connected_before = true;
             self.connection = Some(connection);
         }
-        match &mut self.connection {
-            Some(connection) => Ok((connection, fresh)),
-            None => Err(WireError::new(Fault::Disconnected, "no connection")),
-        }
+        self.connection()
+    }
+
+    /// Whether something succeeded on the connection since it was opened and since the last failure.
+    /// Before that, what the loop knew of the server may no longer hold.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// The connection that [`connect`](Self::connect) gave, for the further commands of the same round:
+    /// a new one in the middle of it would not know what the first commands found.
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, WireError> {
+        self.connection
+            .as_mut()
+            .ok_or_else(|| WireError::new(Fault::Disconnected, "no connection"))
     }
 
     /// The last commands succeeded.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
-        if !self.up {
-            self.up = true;
+        if !self.proven {
+            self.proven = true;
             self.status.up(self.part);
         }
     }
@@ -105,7 +114,7 @@ impl Link {
     /// Something failed: notes it, and gives the connection up where it is of no more use.
     pub(crate) fn failed(&mut self, error: &WireError) {
         self.failures = self.failures.saturating_add(1);
-        self.up = false;
+        self.proven = false;
         self.status.fault(self.part, error);
         if error.needs_reconnect() {
             self.connection = None;

@@ -1,37 +1,61 @@
 //! Which part of a client or worker is up and which is at fault: for readiness, for `/health`, and the
 //! one place where a fault of Redis is logged.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+    time::Duration,
+};
 
 use common::telemetry::LogThrottle;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{error::Fault, health::NotReady, lock, wire::WireError};
 
-/// A fault that lasts is logged when it begins and then once in this time.
+/// What lasts, or comes and goes, is logged when it begins and then once in this time.
 const LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// A part at fault that has nothing to do does not find out that the fault is over. What was not met
+/// again for this long is history; a part that keeps trying meets it within a few seconds.
+const FAULT_LIFETIME: Duration = Duration::from_secs(30);
 
 /// The parts of one client or worker.
 #[derive(Debug)]
 pub(crate) struct Status {
-    parts: Mutex<BTreeMap<&'static str, Part>>,
-    throttle: Mutex<LogThrottle<(&'static str, Fault)>>,
+    inner: Mutex<Inner>,
     readiness: watch::Sender<Result<(), NotReady>>,
     gating: &'static [&'static str],
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
+struct Inner {
+    parts: BTreeMap<&'static str, Part>,
+    throttle: LogThrottle<(&'static str, Fault)>,
+    /// Parts of whom the log last said that they are at fault: the end of it is to be said as well,
+    /// and of nothing else, so that those lines are no more than the others.
+    lamented: BTreeSet<&'static str>,
+}
+
+#[derive(Debug, Clone)]
 enum Part {
     Up,
-    Faulty(Fault, String),
+    Faulty {
+        fault: Fault,
+        message: String,
+        /// When it was met last.
+        at: Instant,
+    },
 }
 
 impl Status {
     /// Ready are those whose `gating` parts are all up.
     pub(crate) fn new(gating: &'static [&'static str]) -> Self {
         Self {
-            parts: Mutex::default(),
-            throttle: Mutex::new(LogThrottle::new(LOG_PERIOD)),
+            inner: Mutex::new(Inner {
+                parts: BTreeMap::new(),
+                throttle: LogThrottle::new(LOG_PERIOD),
+                lamented: BTreeSet::new(),
+            }),
             readiness: watch::Sender::new(Err(NotReady::Connecting)),
             gating,
         }
@@ -39,22 +63,36 @@ impl Status {
 
     /// The part works.
     pub(crate) fn up(&self, part: &'static str) {
-        let before = lock(&self.parts).insert(part, Part::Up);
-        if before != Some(Part::Up) {
-            if let Some(Part::Faulty(fault, _)) = before {
-                tracing::info!(part, fault = fault.as_str(), "Redis answers again");
-            }
-            self.update();
+        let lamented = {
+            let mut inner = lock(&self.inner);
+            inner.parts.insert(part, Part::Up);
+            self.update(&inner);
+            inner.lamented.remove(part)
+        };
+        if lamented {
+            tracing::info!(part, "Redis answers again");
         }
     }
 
     /// The part failed. Says so in the log unless it did lately.
     pub(crate) fn fault(&self, part: &'static str, error: &WireError) {
-        let now = Part::Faulty(error.fault, error.message.clone());
-        let before = lock(&self.parts).insert(part, now.clone());
-        if let Some(suppressed) =
-            lock(&self.throttle).admit((part, error.fault), Instant::now().into_std())
-        {
+        let now = Instant::now();
+        let state = Part::Faulty {
+            fault: error.fault,
+            message: error.message.clone(),
+            at: now,
+        };
+        let admitted = {
+            let mut inner = lock(&self.inner);
+            inner.parts.insert(part, state);
+            self.update(&inner);
+            let admitted = inner.throttle.admit((part, error.fault), now.into_std());
+            if admitted.is_some() {
+                inner.lamented.insert(part);
+            }
+            admitted
+        };
+        if let Some(suppressed) = admitted {
             tracing::warn!(
                 part,
                 fault = error.fault.as_str(),
@@ -64,20 +102,29 @@ impl Status {
                 error.fault
             );
         }
-        if before != Some(now) {
-            self.update();
-        }
     }
 
     /// What is at fault now, by part.
     pub(crate) fn faults(&self) -> BTreeMap<&'static str, String> {
-        lock(&self.parts)
+        lock(&self.inner)
+            .parts
             .iter()
             .filter_map(|(part, state)| match state {
-                Part::Up => None,
-                Part::Faulty(fault, message) => Some((*part, format!("{fault} ({message})"))),
+                Part::Faulty { fault, message, at } if at.elapsed() < FAULT_LIFETIME => {
+                    Some((*part, format!("{fault} ({message})")))
+                }
+                _ => None,
             })
             .collect()
+    }
+
+    /// What this part met last, unless it is over.
+    #[expect(dead_code)]
+    pub(crate) fn fault_of(&self, part: &'static str) -> Option<Fault> {
+        match lock(&self.inner).parts.get(part) {
+            Some(Part::Faulty { fault, at, .. }) if at.elapsed() < FAULT_LIFETIME => Some(*fault),
+            _ => None,
+        }
     }
 
     pub(crate) fn readiness(&self) -> Result<(), NotReady> {
@@ -90,20 +137,23 @@ impl Status {
         let _ = self.readiness.subscribe().wait_for(Result::is_ok).await;
     }
 
-    fn update(&self) {
-        let parts = lock(&self.parts);
+    /// Under the lock, so that of two threads the one that looked last has the last word.
+    fn update(&self, inner: &Inner) {
         let readiness = self
             .gating
             .iter()
-            .map(|part| match parts.get(part) {
+            .map(|part| match inner.parts.get(part) {
                 Some(Part::Up) => Ok(()),
-                Some(Part::Faulty(fault, _)) => Err(NotReady::Redis(*fault)),
+                Some(Part::Faulty { fault, .. }) => Err(NotReady::Redis(*fault)),
                 None => Err(NotReady::Connecting),
             })
             .find(Result::is_err)
             .unwrap_or(Ok(()));
-        drop(parts);
-        let _before = self.readiness.send_replace(readiness);
+        self.readiness.send_if_modified(|before| {
+            let changed = *before != readiness;
+            *before = readiness;
+            changed
+        });
     }
 }
 
@@ -124,5 +174,19 @@ mod tests {
         status.fault("reader", &WireError::new(Fault::ReadOnly, "READONLY"));
         assert_eq!(status.readiness(), Err(NotReady::Redis(Fault::ReadOnly)));
         assert_eq!(status.faults().len(), 2);
+        assert_eq!(status.fault_of("reader"), Some(Fault::ReadOnly));
+        assert_eq!(status.fault_of("writer"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_that_nobody_met_for_long_is_history() {
+        let status = Status::new(&["reader"]);
+        status.up("reader");
+        status.fault("writer", &WireError::new(Fault::OutOfMemory, "OOM"));
+        tokio::time::advance(FAULT_LIFETIME - Duration::from_secs(1)).await;
+        assert_eq!(status.faults().len(), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(status.faults().len(), 0);
+        assert_eq!(status.fault_of("writer"), None);
     }
 }

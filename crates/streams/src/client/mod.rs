@@ -371,6 +371,10 @@ impl Shared {
     }
 
     fn saw_server(&self, server: ServerInfo) {
+        let known = lock(&self.server).replace(server.clone());
+        if known.as_ref() == Some(&server) {
+            return;
+        }
         tracing::info!(
             server = server.server,
             version = server.version,
@@ -385,7 +389,6 @@ impl Shared {
             );
         }
         self.metrics.streams.set_server(&server);
-        *lock(&self.server) = Some(server);
     }
 
     /// Changes whenever somebody asked for something.

@@ -61,8 +61,10 @@ impl Observer {
         if self.breaker.state() != State::Closed {
             self.probe().await?;
         }
-        let (connection, fresh) = self.link.connect().await?;
-        if fresh {
+        self.link.connect().await?;
+        let unproven = !self.link.is_proven();
+        let connection = self.link.connection()?;
+        if unproven {
             shared.saw_server(connection.server.info());
         }
         let observation = Observation::take(names, connection).await?;
@@ -102,7 +104,7 @@ impl Observer {
         };
         let names = self.shared.names.clone();
         let outcome = match self.link.connect().await {
-            Ok((connection, _fresh)) => Group::create(&names, connection).await,
+            Ok(connection) => Group::create(&names, connection).await.map(drop),
             Err(error) => Err(error),
         };
         match outcome {

@@ -46,8 +46,9 @@ impl ReplyReader {
 
     /// One read; returns how many entries it brought.
     async fn round(&mut self, look: bool) -> Result<usize, WireError> {
-        let (connection, fresh) = self.link.connect().await?;
-        if fresh || look {
+        self.link.connect().await?;
+        if look || !self.link.is_proven() {
+            let connection = self.link.connection()?;
             if self.reader.resume(connection).await? == Resumed::Rewound {
                 tracing::warn!(
                     part = "reader",
@@ -59,7 +60,7 @@ impl ReplyReader {
             self.in_place.send_replace(true);
         }
         let overtaken = self.link.overtaken();
-        let (connection, _) = self.link.connect().await?;
+        let connection = self.link.connection()?;
         let read = tokio::select! {
             entries = self.reader.read(connection, BLOCK) => entries,
             error = overtaken => Err(error),

@@ -79,7 +79,7 @@ impl Writer {
             }
         };
         let connection = match self.link.connect().await {
-            Ok((connection, _fresh)) => connection,
+            Ok(connection) => connection,
             Err(error) => {
                 permit.failure();
                 self.link.failed(&error);

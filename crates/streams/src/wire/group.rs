@@ -97,11 +97,12 @@ return 1";
 
 impl Group {
     /// Creates the group from the start of the stream, and the stream where it is missing; an existing
-    /// group is left alone. From `0`, not `$`: what was added while there was no group must be served.
+    /// group is left alone. Tells whether it was missing. From `0`, not `$`: what was added while there
+    /// was no group must be served.
     pub(crate) async fn create(
         names: &StreamNames,
         connection: &mut Connection,
-    ) -> Result<(), WireError> {
+    ) -> Result<bool, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("XGROUP")
             .arg("CREATE")
@@ -110,25 +111,29 @@ impl Group {
             .arg("0")
             .arg("MKSTREAM");
         match one(connection, &pipe).await? {
-            Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(()),
-            answer => checked(answer).map(drop),
+            Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(false),
+            answer => checked(answer).map(|_ok| true),
         }
     }
 
-    /// Reads up to `most` entries, waiting up to `block` for the first. On servers with `CLAIM` this
-    /// brings entries whose lease lapsed, first, together with new ones.
+    /// Reads up to `most` entries, waiting up to `block` for the first, or not at all. On servers with
+    /// `CLAIM` this brings entries whose lease lapsed, first, together with new ones.
     pub(crate) async fn read(
         &self,
         connection: &mut Connection,
         most: usize,
-        block: Duration,
+        block: Option<Duration>,
     ) -> Result<Fetched, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("XREADGROUP")
             .arg("GROUP")
             .arg(&self.names.group)
             .arg(&self.consumer);
-        pipe.arg("COUNT").arg(most).arg("BLOCK").arg(millis(block));
+        pipe.arg("COUNT").arg(most);
+        if let Some(block) = block {
+            // 0 would wait for ever.
+            pipe.arg("BLOCK").arg(millis(block).max(1));
+        }
         if connection.server.reads_with_claim() {
             pipe.arg("CLAIM").arg(millis(self.lease));
         }
@@ -391,11 +396,16 @@ impl Group {
         Ok(dead)
     }
 
-    /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection.
-    pub(crate) async fn client_id(connection: &mut Connection) -> Result<i64, WireError> {
+    /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection; none where
+    /// the ACL forbids to ask. A drain then cannot wake the read and cuts it after a while.
+    pub(crate) async fn client_id(connection: &mut Connection) -> Result<Option<i64>, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("CLIENT").arg("ID");
-        integer(&checked(one(connection, &pipe).await?)?)
+        match checked(one(connection, &pipe).await?) {
+            Ok(id) => integer(&id).map(Some),
+            Err(error) if error.fault == Fault::NoPermission => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends the blocked read of another connection as if its time were up.
@@ -485,9 +495,6 @@ pub(super) async fn one(connection: &mut Connection, pipe: &Pipeline) -> Result<
         .ok_or_else(|| WireError::new(Fault::Other, "no answer"))
 }
 
-/// Whole milliseconds for Redis, where 0 has a meaning of its own (block for ever).
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1)
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

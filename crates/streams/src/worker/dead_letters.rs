@@ -69,7 +69,7 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphore
     };
     let mut link = core.link("dead-letters", std::time::Duration::ZERO);
     let written = match link.connect().await {
-        Ok((connection, _fresh)) => {
+        Ok(connection) => {
             letter
                 .write(&core.group.names, core.max_dead_letters, connection)
                 .await

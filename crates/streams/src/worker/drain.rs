@@ -40,7 +40,7 @@ pub(super) async fn finish(
     let woken = async {
         while !fetch.is_finished() {
             let id = *client_id.borrow();
-            if let (Some(id), Ok((connection, _))) = (id, link.connect().await) {
+            if let (Some(id), Ok(connection)) = (id, link.connect().await) {
                 // The read may not have begun to wait yet; then this wakes nobody and is repeated.
                 if let Err(error) = Group::unblock(connection, id).await {
                     link.failed(&error);
@@ -84,7 +84,7 @@ pub(super) async fn say_goodbye(core: &Arc<Core>, link: &mut Link) -> Drained {
 }
 
 async fn goodbye(core: &Core, link: &mut Link, drained: &mut Drained) -> Result<(), WireError> {
-    let (connection, _fresh) = link.connect().await?;
+    let connection = link.connect().await?;
     let consumer = &core.group.consumer;
     Announcement::revoke(
         &core.group.names,

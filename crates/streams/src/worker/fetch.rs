@@ -11,6 +11,11 @@
 //!
 //! After a reconnect, entries may have been delivered to a connection that broke before they arrived:
 //! whatever is pending for this worker and not running is taken again, as the same delivery.
+//!
+//! The group is made only where a read found it missing, never to be safe: under memory pressure a
+//! creation is refused while reads go on, and a worker that reconnects then must still drain the stream.
+//! The first read after a failure does not wait on the server, so that this part counts as up when, and
+//! only when, a read succeeded.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,24 +51,30 @@ pub(super) struct Fetch {
     pub stop: watch::Receiver<bool>,
     /// The connection that reads, for whoever has to wake it.
     pub client_id: watch::Sender<Option<i64>>,
-    pub group_lost: bool,
+    /// The last command found no group.
+    pub group_missing: bool,
+    /// A read succeeded at some time, so that there was a group.
+    pub group_seen: bool,
     pub next_sweep: Instant,
 }
 
 impl Fetch {
     pub(super) async fn run(mut self) {
         while let Some(free) = self.free().await {
-            match self.round(free).await {
-                Ok(()) => {}
-                Err(error) => {
-                    self.group_lost |= error.fault == Fault::NoGroup;
-                    self.client_id.send_replace(None);
-                    self.link.failed(&error);
-                    select! {
-                        () = self.link.pause() => {}
-                        _ = self.stop.changed() => return,
-                    }
+            let Err(error) = self.round(free).await else {
+                continue;
+            };
+            self.client_id.send_replace(None);
+            if error.fault == Fault::NoGroup {
+                let tried = std::mem::replace(&mut self.group_missing, true);
+                if !tried && !self.group_seen {
+                    continue; // A new service: whoever comes first makes the group.
                 }
+            }
+            self.link.failed(&error);
+            select! {
+                () = self.link.pause() => {}
+                _ = self.stop.changed() => return,
             }
         }
     }
@@ -85,27 +96,24 @@ impl Fetch {
 
     async fn round(&mut self, mut free: OwnedSemaphorePermit) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
-        let (connection, fresh) = self.link.connect().await?;
-        if fresh {
+        self.link.connect().await?;
+        let unproven = !self.link.is_proven();
+        let connection = self.link.connection()?;
+        if unproven {
             core.saw_server(connection.server.info());
+            self.client_id
+                .send_replace(Group::client_id(connection).await?);
         }
-        if fresh || self.group_lost {
-            Group::create(&core.group.names, connection).await?;
-            if std::mem::take(&mut self.group_lost) {
-                core.metrics.groups_created.inc();
-                tracing::warn!(
-                    group = core.group.names.group,
-                    "the consumer group was missing; created it from the start of the stream"
-                );
+        if self.group_missing {
+            let made = Group::create(&core.group.names, connection).await?;
+            self.group_missing = false;
+            if made {
+                core.made_group(self.group_seen);
             }
         }
-        if fresh {
-            self.client_id
-                .send_replace(Some(Group::client_id(connection).await?));
+        if unproven {
             self.take_again(&mut free).await?;
         }
-        // Everything is in place, also if the read that follows waits for long.
-        self.link.succeeded();
         if Instant::now() >= self.next_sweep {
             self.sweep(&mut free).await?;
         }
@@ -113,13 +121,17 @@ impl Fetch {
         if most == 0 {
             return Ok(());
         }
-        let (connection, _) = self.link.connect().await?;
-        let block = self
-            .next_sweep
-            .saturating_duration_since(Instant::now())
-            .min(MAX_BLOCK);
+        let until_sweep = self.next_sweep.saturating_duration_since(Instant::now());
+        let block = (!unproven).then_some(until_sweep.min(MAX_BLOCK));
         let sent = Instant::now();
-        let fetched = core.group.read(connection, most, block).await?;
+        let overtaken = self.link.overtaken();
+        let connection = self.link.connection()?;
+        let fetched = select! {
+            fetched = core.group.read(connection, most, block) => fetched?,
+            error = overtaken => return Err(error),
+        };
+        self.link.succeeded();
+        self.group_seen = true;
         self.take_all(fetched, sent, &mut free);
         Ok(())
     }
@@ -127,7 +139,7 @@ impl Fetch {
     /// Takes what is pending for this worker and not running here: it was delivered and never arrived.
     async fn take_again(&mut self, free: &mut OwnedSemaphorePermit) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
-        let (connection, _) = self.link.connect().await?;
+        let connection = self.link.connection()?;
         let most = core.terminals();
         let mut pending = core
             .group
@@ -146,26 +158,37 @@ impl Fetch {
         Ok(())
     }
 
-    /// Takes over what no worker has renewed for a lease.
+    /// Takes over what no worker has renewed for a lease. What lapsed here while it runs (Redis was away
+    /// for longer than a lease) becomes ours again unless somebody else was faster.
     async fn sweep(&mut self, free: &mut OwnedSemaphorePermit) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
         let lease = core.group.lease;
-        let (connection, _) = self.link.connect().await?;
+        let connection = self.link.connection()?;
         let period = if connection.server.reads_with_claim() {
             lease * LEASES_PER_PURGE
         } else {
             lease / SWEEPS_PER_LEASE
         };
-        let mut pending = core
+        // What runs here must not hide what is to be taken over behind it.
+        let most = free.num_permits() + core.running.len();
+        let (own, mut lapsed): (Vec<_>, Vec<_>) = core
             .group
-            .pending(connection, Whose::Everybodys, lease, free.num_permits())
-            .await?;
-        pending.retain(|row| !core.running.has(row.id));
-        if !pending.is_empty() {
+            .pending(connection, Whose::Everybodys, lease, most)
+            .await?
+            .into_iter()
+            .partition(|row| core.running.has(row.id));
+        let sent = Instant::now();
+        if !own.is_empty() {
+            let own: Vec<_> = own.iter().map(|row| row.id).collect();
+            let renewed = core.group.renew(connection, &own, lease).await?;
+            core.running.renewed(&renewed, sent);
+        }
+        lapsed.truncate(free.num_permits());
+        if !lapsed.is_empty() {
             let sent = Instant::now();
             let fetched = core
                 .group
-                .claim(connection, &pending, lease, Recount::Next)
+                .claim(connection, &lapsed, lease, Recount::Next)
                 .await?;
             self.take_all(fetched, sent, free);
         }

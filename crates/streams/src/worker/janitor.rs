@@ -44,7 +44,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
 
 async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), WireError> {
     let names = &core.group.names;
-    let (connection, _fresh) = link.connect().await?;
+    let connection = link.connect().await?;
     let announcement = Announcement {
         terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
         mean_work_us: core.metrics.mean_work_us(),

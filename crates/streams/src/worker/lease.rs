@@ -45,6 +45,9 @@ async fn run(core: Arc<Core>, mut link: Link) {
     let running = &core.running;
     // Looks four times in each interval, so that a renewal is late by a quarter of it at most.
     let look = running.renewal() / 4;
+    // Before the first lease counts: connecting may take as long as a short one lasts. If it fails, the
+    // first renewal will tell.
+    let _ = link.connect().await;
     loop {
         running.filled().await;
         sleep(look).await;
@@ -64,7 +67,7 @@ async fn run(core: Arc<Core>, mut link: Link) {
 
 async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), WireError> {
     let untouched_for = core.running.renewal() * 9 / 10;
-    let (connection, _fresh) = link.connect().await?;
+    let connection = link.connect().await?;
     let sent = Instant::now();
     let renewed = core.group.renew(connection, ids, untouched_for).await?;
     core.running.renewed(&renewed, sent);

@@ -96,7 +96,7 @@ impl WorkerMetrics {
             leases_renewed: counter("leases_renewed_total", "Leases renewed for work that runs.")?,
             groups_created: counter(
                 "groups_created_total",
-                "Times the consumer group was missing and created.",
+                "Times the consumer group was lost and created again.",
             )?,
             served: counter(
                 "requests_served_total",

@@ -196,7 +196,8 @@ impl Worker {
             terminals: Arc::new(Semaphore::new(terminals)),
             stop,
             client_id,
-            group_lost: false,
+            group_missing: false,
+            group_seen: false,
             next_sweep: Instant::now(),
         };
         let lease = lease::spawn(Arc::clone(&core), lease_stops).map_err(WorkerError::Thread)?;
@@ -310,6 +311,20 @@ impl Core {
     /// Until when an entry that needs no reply is tried to be acknowledged.
     fn settle_by(&self) -> Instant {
         Instant::now() + self.group.lease
+    }
+
+    /// The group was missing and was made, `again` if there had been one.
+    fn made_group(&self, again: bool) {
+        let group = &self.group.names.group;
+        if again {
+            self.metrics.groups_created.inc();
+            tracing::warn!(
+                group,
+                "the consumer group was lost; created it again, from the start of the stream"
+            );
+        } else {
+            tracing::info!(group, "created the consumer group");
+        }
     }
 
     fn saw_server(&self, server: ServerInfo) {

@@ -93,12 +93,13 @@ impl Running {
             .collect()
     }
 
-    /// These were renewed by a command sent at `sent`.
+    /// These were renewed by a command sent at `sent`: they are ours, whatever was thought before.
     pub(super) fn renewed(&self, ids: &[EntryId], sent: Instant) {
         let mut held = lock(&self.held);
         for id in ids {
             if let Some(held) = held.get_mut(id) {
                 held.since = held.since.max(sent);
+                held.lost = false;
             }
         }
     }

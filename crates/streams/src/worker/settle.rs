@@ -115,7 +115,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
 
 /// Sends the batch; what remains in it is to be sent again.
 async fn flush(core: &Core, link: &mut Link, batch: &mut Vec<Finished>) -> Result<(), WireError> {
-    let (connection, _fresh) = link.connect().await?;
+    let connection = link.connect().await?;
     let settled = {
         let items: Vec<Settled<'_>> = batch.iter().map(Finished::as_settled).collect();
         core.group
