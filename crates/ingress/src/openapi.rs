@@ -10,8 +10,7 @@ use service::{MAX_HEADER_FIELDS, Problem, ProblemDocument};
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, Response,
-        ResponseBuilder, Type,
+        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, Response, ResponseBuilder, Type,
         example::{Example, ExampleBuilder},
     },
 };

@@ -1,7 +1,7 @@
 //! What every request and response goes through, whatever the route: an id, the bound on the request
 //! head, metrics, one log line, the body of a problem, security headers.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
@@ -10,8 +10,8 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 use prometheus::Registry;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     http_metrics::HttpMetrics,
@@ -47,6 +47,7 @@ impl Exchanges {
         routes
             .fallback(async || Problem::not_found())
             .method_not_allowed_fallback(async || Problem::method_not_allowed())
+            .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn_with_state(
                 Arc::new(self.clone()),
                 exchange,
@@ -68,10 +69,7 @@ async fn exchange(
 
     let mut response = if head_fits(&request, exchanges.max_headers) {
         request.extensions_mut().insert(id);
-        AssertUnwindSafe(next.run(request))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| panicked(id))
+        next.run(request).await
     } else {
         Problem::headers_too_large(MAX_HEADER_FIELDS, exchanges.max_headers).into_response()
     };
@@ -134,7 +132,11 @@ fn log(
     );
 }
 
-fn panicked(id: RequestId) -> Response {
-    tracing::error!(request_id = %id.0, "a handler panicked; this is a bug, the caller got 500");
+/// The panic itself is in the log by now; it is a bug, whoever called.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "this is the shape that the layer calls"
+)]
+fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     Problem::internal().into_response()
 }

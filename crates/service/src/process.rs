@@ -3,6 +3,7 @@
 use std::{error::Error, future::Future, io, process::ExitCode};
 
 use common::{metrics, shutdown::Shutdown, telemetry};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use prometheus::Registry;
 use tokio::runtime::{Builder, Runtime};
 
@@ -67,6 +68,7 @@ where
             let registry = metrics::registry(name, version)?;
             logs.register_metrics(&registry)?;
             tracing::info!(service = name, version, "starting");
+            raise_descriptor_limit();
             let shutdown = Shutdown::on_signals().map_err(|error| failed(error.into()))?;
             let runtime = runtime(threads).map_err(|error| failed(error.into()))?;
             runtime.block_on(service(Process { registry, shutdown }))
@@ -74,6 +76,20 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit_code(name, &error),
+    }
+}
+
+/// Lets the process have as many descriptors as it is allowed: the usual soft limit of 1024 is a fraction of
+/// the connections that a service may have. Where that fails, accepting backs off at the limit there is.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        Ok((soft, hard))
+    });
+    match raised {
+        Ok((from, to)) if from < to => tracing::debug!(from, to, "raised the descriptor limit"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the descriptor limit cannot be raised"),
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use testbed::{RedisServer, eventually};
+use testbed::{Failure, HttpClient, Metrics, RedisServer, eventually};
 use tokio::net::TcpStream;
 
 use crate::support::{Ingress, PATIENCE, problem, question, request_bytes, worker};
@@ -61,7 +61,7 @@ async fn a_drain_answers_who_is_in_flight() {
 
     ingress.leave();
     let admin = ingress.admin.clone().unwrap();
-    let http = testbed::HttpClient::new().unwrap();
+    let http = HttpClient::new().unwrap();
     let ready = http
         .get(&format!("{admin}/health/ready"), PATIENCE)
         .await
@@ -78,15 +78,20 @@ async fn a_drain_answers_who_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_drain_that_takes_too_long_is_cut_off() {
+async fn who_is_not_answered_by_the_end_of_the_drain_is_told_so() {
     let redis = RedisServer::start().await.unwrap();
     let ingress = Ingress::ready(&redis, &["--drain-timeout", "50ms"]).await;
     let mut wire = ingress.raw().await;
     wire.send(request_bytes("Oslo")).await.unwrap();
     until_outstanding(&redis, 1).await;
     ingress.leave();
+    let answer = wire.read_answer(PATIENCE).await.unwrap();
+    assert_eq!(
+        (answer.status, problem(&answer).as_str()),
+        (503, "/problems/unavailable")
+    );
+    assert_eq!(answer.header("connection"), Some("close"));
     ingress.left().await;
-    assert_eq!(wire.read_to_close(PATIENCE).await.unwrap(), b"");
 }
 
 #[tokio::test]
@@ -150,4 +155,70 @@ async fn a_dead_letter_is_answered() {
         (answer.status, problem(&answer).as_str()),
         (502, "/problems/dead-lettered")
     );
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_is_counted_as_such() {
+    let redis = RedisServer::start().await.unwrap();
+    let ingress = Ingress::ready(&redis, &[]).await;
+    let mut wire = ingress.raw().await;
+    wire.send(request_bytes("Oslo")).await.unwrap();
+    until_outstanding(&redis, 1).await;
+    drop(wire);
+    eventually(PATIENCE, async || {
+        let metrics = Metrics::parse(&ingress.get("/metrics").await.text())?;
+        let left = metrics.get(
+            "http_requests_total",
+            &[
+                ("method", "POST"),
+                ("route", "/WeatherForecast/city"),
+                ("status", "499"),
+            ],
+        );
+        anyhow::ensure!(left == Some(1.0), "{left:?}");
+        anyhow::ensure!(metrics.sum("pending_requests", &[]) == Some(0.0));
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// Callers on kept-alive connections never lose a request to the drain: each is answered until its
+/// connection is told to close, and what comes after that is refused before it is sent.
+#[tokio::test]
+async fn a_drain_under_load_breaks_no_connection() {
+    let redis = RedisServer::start().await.unwrap();
+    let stage = worker(&redis, 20).await;
+    let ingress = Ingress::ready(&redis, &[]).await;
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let base = ingress.base.clone();
+            tokio::spawn(async move {
+                let http = HttpClient::new().unwrap();
+                let mut answered = 0;
+                loop {
+                    match http.post_city(&base, "Oslo", "Downtown", PATIENCE).await {
+                        Ok(answer) => assert_eq!(answer.status, 200, "{}", answer.text()),
+                        Err(Failure::Connect(_)) => return answered,
+                        Err(broken) => panic!("{broken}"),
+                    }
+                    answered += 1;
+                }
+            })
+        })
+        .collect();
+    // The load is on once the worker has served a good many.
+    eventually(PATIENCE, async || {
+        let served = stage.seen.lock().unwrap().len();
+        anyhow::ensure!(served > 200, "{served}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ingress.leave();
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+    ingress.left().await;
+    until_outstanding(&redis, 0).await;
 }

@@ -143,6 +143,28 @@ async fn when_descriptors_run_out_it_waits_and_goes_on() {
     until(&base, "/health/live", 200).await;
 }
 
+#[tokio::test]
+async fn a_low_soft_limit_of_descriptors_is_raised() {
+    let port = Port::reserve().unwrap();
+    let process = Process::builder("ingress", "sh")
+        .args(["-c", &format!("ulimit -Sn 64 && exec {INGRESS}")])
+        .env("LISTEN", format!("127.0.0.1:{}", port.number()))
+        .spawn()
+        .unwrap();
+    let base = format!("http://127.0.0.1:{}", port.number());
+    until(&base, "/health/live", 200).await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        let mut wire = RawConnection::open(&base).await.unwrap();
+        wire.send("GET /health/live HTTP/1.1\r\nhost: t\r\n\r\n")
+            .await
+            .unwrap();
+        assert_eq!(wire.read_answer(PATIENCE).await.unwrap().status, 200);
+        crowd.push(wire);
+    }
+    assert!(process.exit_status().is_none());
+}
+
 async fn until(base: &str, path: &str, status: u16) {
     let http = HttpClient::new().unwrap();
     eventually(PATIENCE, async || {

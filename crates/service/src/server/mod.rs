@@ -176,10 +176,16 @@ impl Server {
         let everyone = self
             .permits
             .acquire_many(u32::try_from(all).unwrap_or(u32::MAX));
-        let cut_off = match timeout(bound, everyone).await {
-            Ok(_) => 0,
-            Err(_) => open(),
-        };
+        if timeout(bound, everyone).await.is_ok() {
+            tracing::info!("drained: everybody was answered");
+            return Drained { cut_off: 0 };
+        }
+        let cut_off = open();
+        tracing::warn!(
+            cut_off,
+            bound_ms = bound.as_millis() as u64,
+            "drain bound reached: connections are cut off"
+        );
         Drained { cut_off }
     }
 }

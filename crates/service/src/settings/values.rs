@@ -91,3 +91,55 @@ impl fmt::Debug for Secret {
         f.write_str("…")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_number_with_a_unit_is_that_long(number in 0_u64..100_000) {
+            prop_assert_eq!(duration(&format!("{number}ms")), Ok(Duration::from_millis(number)));
+            prop_assert_eq!(duration(&format!("{number}s")), Ok(Duration::from_secs(number)));
+            prop_assert_eq!(duration(&format!(" {number} min ")), Ok(Duration::from_secs(60 * number)));
+        }
+
+        #[test]
+        fn a_number_without_a_unit_is_refused(number in any::<u64>()) {
+            let refused = duration(&number.to_string()).unwrap_err();
+            prop_assert!(refused.contains("add a unit"), "{}", refused);
+        }
+
+        #[test]
+        fn no_text_makes_a_parser_fail_or_an_error_of_several_lines(text in any::<String>()) {
+            let errors = [
+                duration(&text).err(),
+                positive_duration(&text).err(),
+                bytes(&text).err(),
+                count(&text).err(),
+                address(&text).err(),
+                super::text(&text).err(),
+            ];
+            for error in errors.into_iter().flatten() {
+                prop_assert_eq!(error.lines().count(), 1);
+            }
+        }
+
+        #[test]
+        fn a_count_is_taken_as_it_is(number in 1_u32..) {
+            prop_assert_eq!(count(&number.to_string()), Ok(number));
+            prop_assert_eq!(bytes(&format!("{}B", number % 1_000_000 + 1)), Ok(number as usize % 1_000_000 + 1));
+        }
+    }
+
+    #[test]
+    fn units_of_bytes_are_powers_of_two_or_ten_as_they_say() {
+        assert_eq!(bytes("16KiB"), Ok(16_384));
+        assert_eq!(bytes("16kb"), Ok(16_000));
+        assert_eq!(bytes("1GiB"), Ok(1 << 30));
+        assert!(bytes("2GiB").is_err());
+        assert!(bytes("-1").is_err());
+    }
+}

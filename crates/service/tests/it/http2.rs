@@ -10,7 +10,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use service::server::Limits;
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
 use crate::wire::{ROOMY, Server, patiently};
 
@@ -161,6 +161,36 @@ async fn a_stream_that_its_caller_resets_drops_the_handler() {
     patiently(running.notified()).await;
     answer.abort();
     patiently(dropped.notified()).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_opens_and_resets_streams_is_sent_away() {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    /// GET http://t/ in HPACK: three entries of the static table and a literal authority.
+    const REQUEST: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 0x01, b't'];
+    let never = || async { std::future::pending::<&'static str>().await };
+    let server = Server::start(Router::new().route("/", get(never)), ROOMY).await;
+    let mut wire = server.connect().await;
+    wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    wire.send(SETTINGS).await;
+    let mut flood = Vec::new();
+    for stream in (1..20_000_u32).step_by(2) {
+        let id = stream.to_be_bytes();
+        flood.extend([0, 0, 6, 1, 0x5, id[0], id[1], id[2], id[3]]);
+        flood.extend(REQUEST);
+        flood.extend([0, 0, 4, 3, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
+    }
+    // The server need not read to the end.
+    patiently(wire.0.write_all(&flood)).await.ok();
+    let rest = wire.closed().await;
+    assert!(
+        rest.len() < flood.len() / 10,
+        "it was sent away, not served"
+    );
+
+    let mut other = server.connect().await;
+    other.get("/nothing").await;
+    assert_eq!(other.response().await.status, 404, "others are served on");
 }
 
 pub(crate) struct NotifyOnDrop(pub(crate) Arc<Notify>);
