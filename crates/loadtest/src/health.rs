@@ -1,9 +1,10 @@
 //! Whether the target is fit to be loaded, asked before the run: figures of a service that is down say nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::client::Client;
 use crate::failure::{Failure, printable};
@@ -72,60 +73,64 @@ async fn get(client: &Client, path: &str) -> Result<(StatusCode, bytes::Bytes), 
     }
 }
 
-/// The overall state and each part that is not well, such as `: unhealthy; redis: down, connection refused`. Every
-/// object with a `status` or `state` is a part.
-fn explain(health: &Value) -> String {
-    let mut ailing = Vec::new();
-    collect(None, health, &mut ailing);
-    if ailing.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", printable(&ailing.join("; ")))
-    }
+/// What `/health` says: the overall status, and that of each part with the reasons why it is not well.
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+    #[serde(default)]
+    parts: BTreeMap<String, Part>,
 }
 
-fn collect(name: Option<&str>, value: &Value, ailing: &mut Vec<String>) {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    if let Some(state) = text("status").or_else(|| text("state"))
-        && !matches!(state, "healthy" | "ok" | "up" | "ready" | "closed")
+#[derive(Deserialize)]
+struct Part {
+    status: String,
+    #[serde(default)]
+    reasons: Vec<String>,
+}
+
+/// The overall status and each part that is not well, such as `: unhealthy; redis: unhealthy, it cannot be reached`.
+fn explain(health: &Health) -> String {
+    let mut text = format!(": {}", health.status);
+    for (name, part) in health
+        .parts
+        .iter()
+        .filter(|(_, part)| part.status != "healthy")
     {
-        let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
-        let reason = ["detail", "error", "message", "reason"]
-            .into_iter()
-            .find_map(text);
-        ailing.push(format!(
-            "{name}{state}{}",
-            reason
-                .map(|reason| format!(", {reason}"))
-                .unwrap_or_default()
-        ));
-    }
-    // Depth is bounded by the parser's own limit.
-    if let Value::Object(parts) = value {
-        for (name, part) in parts {
-            collect(Some(name), part, ailing);
+        text += &format!("; {name}: {}", part.status);
+        for reason in &part.reasons {
+            text += &format!(", {reason}");
         }
     }
+    printable(&text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    fn explained(health: &str) -> Option<String> {
+        serde_json::from_str(health)
+            .ok()
+            .map(|health| explain(&health))
+    }
 
     #[test]
-    fn the_parts_that_are_not_well_are_named() {
-        let health = json!({
-            "status": "unhealthy",
-            "redis": {"status": "down", "detail": "connection refused"},
-            "breaker": {"state": "closed"},
-            "parts": {"reader": {"status": "healthy"}, "group": {"status": "missing"}},
-        });
+    fn the_parts_that_are_not_well_are_named_with_the_reasons() {
+        let health = r#"{"status": "unhealthy", "version": "1", "parts": {
+            "redis": {"status": "unhealthy", "reasons": ["it cannot be reached"], "detail": {"role": "master"}},
+            "replies": {"status": "degraded"}, "serving": {"status": "healthy"}
+        }}"#;
+        let expected = ": unhealthy; redis: unhealthy, it cannot be reached; replies: degraded";
+        assert_eq!(explained(health).as_deref(), Some(expected));
         assert_eq!(
-            explain(&health),
-            ": unhealthy; group: missing; redis: down, connection refused"
+            explained(r#"{"status": "sad\n"}"#).as_deref(),
+            Some(": sad\u{fffd}")
         );
-        assert_eq!(explain(&json!({"version": "1"})), "");
-        assert_eq!(explain(&json!("fine")), "");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_quoted() {
+        assert_eq!(explained("<html>"), None);
+        assert_eq!(explained("{}"), None);
     }
 }

@@ -115,4 +115,21 @@ mod tests {
         assert_eq!(waiting(50, 60_000), 50);
         assert_eq!(waiting(100, 60_000), 0, "all begun");
     }
+
+    #[tokio::test]
+    async fn a_place_that_gets_free_too_late_is_not_taken() {
+        let in_flight = Arc::new(Semaphore::new(1));
+        let now = Instant::now();
+        assert!(place(&in_flight, now).await.is_none());
+        let taken = place(&in_flight, now + Duration::from_secs(60))
+            .await
+            .unwrap();
+        assert!(
+            place(&in_flight, now + Duration::from_millis(1))
+                .await
+                .is_none()
+        );
+        drop(taken);
+        assert_eq!(in_flight.available_permits(), 1);
+    }
 }

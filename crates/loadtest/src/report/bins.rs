@@ -68,7 +68,9 @@ pub(super) fn of(histogram: &Histogram<u64>) -> Vec<Bin> {
 }
 
 fn even(short: f64, long: f64) -> Vec<f64> {
-    let step = round_up((long - short).max(1.0) / (MAX_BINS as f64 * 0.6)).max(1.0);
+    // Bounds that differ in the third digit, which is as far as they are written and as the histogram knows them.
+    let least = 10f64.powf(long.log10().floor() - 2.0).max(1.0);
+    let step = round_up((long - short) / (MAX_BINS as f64 * 0.6)).max(least);
     let first = (short / step).floor();
     let bins = (long / step).floor() - first + 1.0;
     (0..=bins as u32)
@@ -109,6 +111,7 @@ pub(super) fn round_up(value: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::recorder::histogram;
+    use crate::report::units::duration;
     use proptest::prelude::*;
 
     fn of_values(values: &[u64]) -> Vec<Bin> {
@@ -129,6 +132,15 @@ mod tests {
             bins.iter().all(|bin| bin.count.abs_diff(100) < 20),
             "{bins:?}"
         );
+    }
+
+    #[test]
+    fn bounds_can_be_told_apart_as_they_are_written() {
+        for values in [[150_000, 150_500], [1_520, 1_527], [9_990, 10_020], [3, 4]] {
+            for bin in of_values(&values) {
+                assert_ne!(duration(bin.from), duration(bin.to), "{bin:?}");
+            }
+        }
     }
 
     #[test]

@@ -133,7 +133,10 @@ async fn a_target_that_is_not_ready_exits_with_3_and_one_line() {
         ("", 1),
         "{stderr}"
     );
-    assert!(stderr.contains("redis: down"), "{stderr}");
+    assert!(
+        stderr.contains("redis: unhealthy, it cannot be reached"),
+        "{stderr}"
+    );
     check(&stub.url, "--no-health-check --count 3", 0).await;
 
     let (_socket, url) = refusing();

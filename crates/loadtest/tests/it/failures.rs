@@ -206,7 +206,7 @@ async fn a_target_that_is_not_ready_is_not_loaded() {
         "{error:?}"
     );
     assert!(
-        text.contains("unhealthy; redis: down, connection refused") && !text.contains('\n'),
+        text.contains("unhealthy; redis: unhealthy, it cannot be reached") && !text.contains('\n'),
         "{text}"
     );
 

@@ -48,7 +48,10 @@ impl Stub {
 
     /// A target that says about itself that it is not well.
     pub(crate) async fn unhealthy() -> Self {
-        let health = json!({"status": "unhealthy", "redis": {"status": "down", "detail": "connection refused"}});
+        let health = json!({
+            "status": "unhealthy",
+            "parts": {"redis": {"status": "unhealthy", "reasons": ["it cannot be reached"]}, "serving": {"status": "healthy"}},
+        });
         let router = Router::new()
             .route(
                 "/WeatherForecast/city",
