@@ -27,6 +27,11 @@ const BACKOFF: Backoff = {
     }
 };
 
+/// How long to wait after so many failures in a row.
+pub(crate) fn pause_after(failures: u32) -> Duration {
+    BACKOFF.delay(failures.saturating_sub(1))
+}
+
 /// What a loop needs to talk to Redis.
 pub(crate) struct Link {
     part: &'static str,
@@ -123,7 +128,7 @@ impl Link {
 
     /// Waits before the next attempt; longer after each failure in a row.
     pub(crate) async fn pause(&self) {
-        sleep(BACKOFF.delay(self.failures.saturating_sub(1))).await;
+        sleep(pause_after(self.failures)).await;
     }
 
     /// Resolves when another server took over from the one this connection leads to.

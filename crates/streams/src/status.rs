@@ -119,7 +119,6 @@ impl Status {
     }
 
     /// What this part met last, unless it is over.
-    #[expect(dead_code)]
     pub(crate) fn fault_of(&self, part: &'static str) -> Option<Fault> {
         match lock(&self.inner).parts.get(part) {
             Some(Part::Faulty { fault, at, .. }) if at.elapsed() < FAULT_LIFETIME => Some(*fault),

@@ -29,7 +29,6 @@ impl DeadLetter<'_> {
         pipe.cmd("XADD")
             .arg(names.dead_letters())
             .arg("MAXLEN")
-            .arg("~")
             .arg(most)
             .arg("*");
         pipe.arg("dead-cause")

@@ -7,17 +7,19 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Core, settle::Finished};
+use super::{Core, running::InHand, settle::Finished};
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
-    wire::{DeadLetter, Entry},
+    link::Link,
+    lock,
+    wire::{DeadLetter, Entry, WireError},
 };
 
 /// Why a request is dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Cause {
     /// It was delivered as often as it may be and never finished.
     Deliveries,
@@ -49,8 +51,9 @@ pub(super) struct Found {
     pub caller: Option<(Uuid, RequestEnvelope)>,
 }
 
-/// Moves one request to the dead letters and tells its caller.
-pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphorePermit) {
+/// Moves one request to the dead letters and tells its caller. All burials share one connection, since
+/// a poisoned stream can bring many.
+pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
     let Found {
         entry,
         cause,
@@ -58,6 +61,10 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphore
         deliveries,
         caller,
     } = found;
+    if !core.running.holds(entry.id, Instant::now()) {
+        core.metrics.lapsed.inc(); // Stopped since the delivery; somebody else buries it.
+        return;
+    }
     let fields = entry.fields.unwrap_or_default();
     let letter = DeadLetter {
         entry: entry.id,
@@ -67,32 +74,29 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphore
         consumer: &core.group.consumer,
         fields: &fields,
     };
-    let mut link = core.link("dead-letters", std::time::Duration::ZERO);
-    let written = match link.connect().await {
-        Ok(connection) => {
-            letter
-                .write(&core.group.names, core.max_dead_letters, connection)
-                .await
+    {
+        let mut link = core.dead_letters.lock().await;
+        if let Err(error) = write(&core, &letter, &mut link).await {
+            link.failed(&error);
+            return;
         }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = written {
-        link.failed(&error);
-        core.put_down(entry.id);
-        return;
+        link.succeeded();
     }
-    link.succeeded();
     core.metrics
         .dead_letters
         .with_label_values(&[cause.as_str()])
         .inc();
-    tracing::error!(
-        entry = %entry.id,
-        cause = cause.as_str(),
-        detail,
-        deliveries,
-        "request moved to the dead letters"
-    );
+    let admitted = lock(&core.buried).admit(cause, Instant::now().into_std());
+    if let Some(suppressed) = admitted {
+        tracing::error!(
+            entry = %entry.id,
+            cause = cause.as_str(),
+            detail,
+            deliveries,
+            suppressed,
+            "request moved to the dead letters"
+        );
+    }
     let reply = caller.map(|(id, envelope)| {
         let outcome = Outcome::DeadLettered {
             cause: cause.as_str().to_owned(),
@@ -106,5 +110,12 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, terminal: OwnedSemaphore
         (envelope.reply_to, id, reply.encode().freeze())
     });
     core.settle
-        .push(Finished::new(entry.id, reply, core.settle_by(), terminal));
+        .push(Finished::new(in_hand, reply, core.settle_by()));
+}
+
+async fn write(core: &Core, letter: &DeadLetter<'_>, link: &mut Link) -> Result<(), WireError> {
+    let connection = link.connect().await?;
+    letter
+        .write(&core.group.names, core.max_dead_letters, connection)
+        .await
 }

@@ -3,8 +3,8 @@
 //! 1. no new work is asked for, and the read that waits is woken; it is read to its end, since what it
 //!    brings is ours;
 //! 2. what runs may finish and be answered, within the drain time;
-//! 3. what still runs is cut, and everything that is pending for this worker is handed back: claimable
-//!    at once, and this delivery not counted;
+//! 3. what still runs is cut, leases are renewed no more, and everything that is pending for this worker
+//!    is handed back: claimable at once, and this delivery not counted;
 //! 4. the announcement is taken back and the consumer deleted, unless something is pending for it.
 //!
 //! Every step is bounded. If Redis is away, the leases lapse and others take over as after a crash.

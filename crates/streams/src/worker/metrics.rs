@@ -29,8 +29,8 @@ pub(super) struct WorkerMetrics {
     pub groups_created: IntCounter,
     pub links: LinkMetrics,
     pub streams: StreamMetrics,
+    pub in_hand: IntGauge,
     served: IntCounter,
-    active: IntGauge,
     mean_work: MeanWork,
     first_served: Notify,
 }
@@ -102,7 +102,7 @@ impl WorkerMetrics {
                 "requests_served_total",
                 "Requests answered, failures included.",
             )?,
-            active: register(
+            in_hand: register(
                 registry,
                 IntGauge::new("requests_in_hand", "Requests that this worker has now."),
             )?,
@@ -140,14 +140,6 @@ impl WorkerMetrics {
     /// Mean time a request held a terminal; 0 while none has.
     pub(super) fn mean_work_us(&self) -> u64 {
         self.mean_work.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn taken(&self) {
-        self.active.inc();
-    }
-
-    pub(super) fn put_down(&self) {
-        self.active.dec();
     }
 }
 

@@ -26,6 +26,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::telemetry::LogThrottle;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::{Semaphore, watch},
@@ -34,7 +35,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use self::{fetch::Fetch, metrics::WorkerMetrics, running::Running, settle::SettleQueue};
+use self::{
+    dead_letters::Cause, fetch::Fetch, metrics::WorkerMetrics, running::Running,
+    settle::SettleQueue,
+};
 use crate::{
     clock::RedisClock,
     config::WorkerConfig,
@@ -43,8 +47,11 @@ use crate::{
     link::Link,
     lock,
     status::Status,
-    wire::{Connector, EntryId, Group, Observation},
+    wire::{Connector, Group, Observation},
 };
+
+/// Dead letters of one cause are logged once in this time; each is on its stream.
+const BURIAL_LOG_PERIOD: Duration = Duration::from_secs(1);
 
 /// One delivery of a request to a handler.
 #[derive(Debug, Clone)]
@@ -100,8 +107,11 @@ struct Core {
     connector: Connector,
     status: Arc<Status>,
     metrics: WorkerMetrics,
-    running: Running,
+    running: Arc<Running>,
     settle: SettleQueue,
+    /// Shared by all burials.
+    dead_letters: tokio::sync::Mutex<Link>,
+    buried: Mutex<LogThrottle<Cause>>,
     clock: Mutex<RedisClock>,
     /// Set when serving begins.
     terminals: AtomicUsize,
@@ -122,6 +132,16 @@ impl Worker {
         let registry = config.registry.unwrap_or_default();
         let consumer = crate::instance();
         let connector = Connector::new(config.redis, &consumer)?;
+        let metrics = WorkerMetrics::register(&registry)?;
+        let running = Running::new(config.lease, metrics.in_hand.clone());
+        let status = Arc::new(Status::new(&["fetch"]));
+        let dead_letters = Link::new(
+            "dead-letters",
+            Duration::ZERO,
+            &connector,
+            &status,
+            &metrics.links,
+        );
         let core = Core {
             group: Group {
                 names: config.names,
@@ -134,10 +154,12 @@ impl Worker {
             reply_retention: config.reply_retention,
             drain_timeout: config.drain_timeout,
             connector,
-            status: Arc::new(Status::new(&["fetch"])),
-            metrics: WorkerMetrics::register(&registry)?,
-            running: Running::new(config.lease),
+            status,
+            metrics,
+            running: Arc::new(running),
             settle: SettleQueue::default(),
+            dead_letters: tokio::sync::Mutex::new(dead_letters),
+            buried: Mutex::new(LogThrottle::new(BURIAL_LOG_PERIOD)),
             clock: Mutex::new(RedisClock::new()),
             terminals: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -210,11 +232,14 @@ impl Worker {
             Arc::clone(&core),
             core.link("janitor", Duration::ZERO),
         ));
-        let loops = Loops([
-            fetch.abort_handle(),
-            settle.abort_handle(),
-            janitor.abort_handle(),
-        ]);
+        let loops = Loops {
+            core: Arc::clone(&core),
+            handles: [
+                fetch.abort_handle(),
+                settle.abort_handle(),
+                janitor.abort_handle(),
+            ],
+        };
 
         shutdown.await;
         core.draining.store(true, Ordering::Relaxed);
@@ -226,11 +251,10 @@ impl Worker {
         let mut link = core.link("drain", Duration::ZERO);
         let finished = drain::finish(&core, &mut link, fetch, reading, core.drain_timeout).await;
         drop(loops);
-        core.running.cut();
-        let drained = drain::say_goodbye(&core, &mut link).await;
         stop_lease.send_replace(true);
-        // Ends at its next await, which is at once.
+        // Ends at its next await, which is at once. A renewal after the hand-back would take it back.
         let _ = tokio::task::spawn_blocking(|| lease.join()).await;
+        let drained = drain::say_goodbye(&core, &mut link).await;
         tracing::info!(
             handed_back = drained.handed_back,
             consumer_deleted = drained.consumer_deleted,
@@ -292,22 +316,6 @@ impl Core {
         self.terminals.load(Ordering::Relaxed)
     }
 
-    /// Takes an entry in hand; false if it is in hand already.
-    fn take_in_hand(&self, entry: EntryId, delivered: Instant) -> bool {
-        let new = self.running.begin(entry, delivered);
-        if new {
-            self.metrics.taken();
-        }
-        new
-    }
-
-    /// Puts an entry out of hand, done or not.
-    fn put_down(&self, entry: EntryId) {
-        if self.running.end(entry) {
-            self.metrics.put_down();
-        }
-    }
-
     /// Until when an entry that needs no reply is tried to be acknowledged.
     fn settle_by(&self) -> Instant {
         Instant::now() + self.group.lease
@@ -350,13 +358,19 @@ impl fmt::Debug for Core {
     }
 }
 
-/// Ends the loops when the worker ends, also when its future is dropped.
-struct Loops([AbortHandle; 3]);
+/// Ends the loops and cuts what runs when the worker ends, also when its future is dropped: then others
+/// take the work over once its leases have lapsed, and it must not go on here as well.
+struct Loops {
+    core: Arc<Core>,
+    handles: [AbortHandle; 3],
+}
 
 impl Drop for Loops {
     fn drop(&mut self) {
-        for running in &self.0 {
+        for running in &self.handles {
             running.abort();
         }
+        self.core.running.cut();
+        self.core.settle.close();
     }
 }

@@ -4,14 +4,22 @@
 //! is measured here from the moment *before* the renewal was sent, so that the local view never
 //! outlasts Redis's. Once it has lapsed the entry may be somebody else's and is not renewed any more;
 //! work that runs goes on, since the first answer wins.
+//!
+//! An entry is in hand as long as its [`InHand`] lives, which travels with the work from the delivery to
+//! the moment it is settled: whatever becomes of the work, the entry and the terminal are let go.
 
 use std::{
     collections::{HashMap, hash_map},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use prometheus::IntGauge;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use crate::{lock, wire::EntryId};
 
@@ -24,6 +32,17 @@ pub(super) struct Running {
     lease: Duration,
     held: Mutex<HashMap<EntryId, Held>>,
     changed: Notify,
+    /// How many there are, for the metrics.
+    gauge: IntGauge,
+}
+
+/// One entry in hand, and the terminal that it occupies.
+#[derive(Debug)]
+pub(super) struct InHand {
+    pub entry: EntryId,
+    running: Arc<Running>,
+    /// Given back after the entry was let go.
+    _terminal: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -36,18 +55,24 @@ struct Held {
 }
 
 impl Running {
-    pub(super) fn new(lease: Duration) -> Self {
+    pub(super) fn new(lease: Duration, gauge: IntGauge) -> Self {
         Self {
             lease,
             held: Mutex::default(),
             changed: Notify::new(),
+            gauge,
         }
     }
 
-    /// Takes an entry in hand that was delivered at `since`. False if it is in hand already: then its
+    /// Takes an entry in hand that was delivered at `since`. Nothing if it is in hand already: then its
     /// lease starts anew, as it does for Redis, and it must not be run a second time.
-    pub(super) fn begin(&self, id: EntryId, since: Instant) -> bool {
-        let new = match lock(&self.held).entry(id) {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        entry: EntryId,
+        since: Instant,
+        terminal: OwnedSemaphorePermit,
+    ) -> Option<InHand> {
+        let new = match lock(&self.held).entry(entry) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(Held {
                     since,
@@ -64,7 +89,14 @@ impl Running {
             }
         };
         self.changed.notify_waiters();
-        new
+        new.then(|| {
+            self.gauge.inc();
+            InHand {
+                entry,
+                running: Arc::clone(self),
+                _terminal: terminal,
+            }
+        })
     }
 
     /// Notes the task that works on an entry, so that it can be cut.
@@ -114,13 +146,6 @@ impl Running {
         }
     }
 
-    /// Puts an entry out of hand; false if it was not in hand.
-    pub(super) fn end(&self, id: EntryId) -> bool {
-        let was = lock(&self.held).remove(&id).is_some();
-        self.changed.notify_waiters();
-        was
-    }
-
     pub(super) fn len(&self) -> usize {
         lock(&self.held).len()
     }
@@ -129,14 +154,13 @@ impl Running {
         lock(&self.held).contains_key(&id)
     }
 
-    /// Cuts all work that runs and puts everything out of hand.
+    /// Cuts all work that runs. It is out of hand as soon as the runtime dropped it.
     pub(super) fn cut(&self) {
-        for held in std::mem::take(&mut *lock(&self.held)).into_values() {
-            if let Some(work) = held.work {
+        for held in lock(&self.held).values() {
+            if let Some(work) = &held.work {
                 work.abort();
             }
         }
-        self.changed.notify_waiters();
     }
 
     /// Resolves when nothing is in hand.
@@ -167,11 +191,31 @@ impl Running {
     }
 }
 
+impl Drop for InHand {
+    fn drop(&mut self) {
+        lock(&self.running.held).remove(&self.entry);
+        self.running.gauge.dec();
+        self.running.changed.notify_waiters();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(9);
+
+    fn running() -> Arc<Running> {
+        let gauge = IntGauge::new("in_hand", "for the test").expect("valid");
+        Arc::new(Running::new(LEASE, gauge))
+    }
+
+    fn begin(running: &Arc<Running>, id: EntryId, since: Instant) -> Option<InHand> {
+        let terminal = Arc::new(Semaphore::new(1)).try_acquire_owned();
+        running.begin(id, since, terminal.expect("free"))
+    }
 
     fn id(seq: u64) -> EntryId {
         EntryId { ms: 1, seq }
@@ -180,8 +224,8 @@ mod tests {
     #[test]
     fn a_lease_is_renewed_from_a_third_on_and_never_once_it_lapsed() {
         let start = Instant::now();
-        let running = Running::new(LEASE);
-        assert!(running.begin(id(1), start));
+        let running = running();
+        let _in_hand = begin(&running, id(1), start).expect("new");
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(running.due(after(2)), vec![]);
         assert_eq!(running.due(after(3)), vec![id(1)]);
@@ -198,8 +242,8 @@ mod tests {
     #[test]
     fn work_starts_only_while_the_lease_holds() {
         let start = Instant::now();
-        let running = Running::new(LEASE);
-        running.begin(id(1), start);
+        let running = running();
+        let _in_hand = begin(&running, id(1), start).expect("new");
         assert!(running.holds(id(1), start + Duration::from_secs(8)));
         assert!(!running.holds(id(1), start + Duration::from_millis(8_100)));
         running.lost(&[id(1)]);
@@ -209,15 +253,34 @@ mod tests {
     #[test]
     fn an_entry_in_hand_is_not_begun_twice() {
         let start = Instant::now();
-        let running = Running::new(LEASE);
-        assert!(running.begin(id(1), start));
+        let running = running();
+        let in_hand = begin(&running, id(1), start).expect("new");
         running.lost(&[id(1)]);
-        assert!(!running.begin(id(1), start + LEASE));
+        assert!(begin(&running, id(1), start + LEASE).is_none());
         assert!(
             running.holds(id(1), start + LEASE),
             "delivered to us again, so it is ours again"
         );
-        running.end(id(1));
-        assert!(running.begin(id(1), start));
+        assert_eq!((running.len(), running.gauge.get()), (1, 1));
+        drop(in_hand);
+        assert_eq!((running.len(), running.gauge.get()), (0, 0));
+        assert!(begin(&running, id(1), start).is_some());
+    }
+
+    #[tokio::test]
+    async fn work_that_is_cut_or_dies_lets_its_entry_go() {
+        let running = running();
+        for number in [1, 2] {
+            let in_hand = begin(&running, id(number), Instant::now()).expect("new");
+            let work = tokio::spawn(async move {
+                let _in_hand = in_hand;
+                assert_ne!(number, 2, "dies on its own");
+                std::future::pending::<()>().await;
+            });
+            running.works(id(number), work.abort_handle());
+        }
+        running.cut();
+        running.empty().await;
+        assert_eq!(running.gauge.get(), 0);
     }
 }

@@ -2,9 +2,13 @@
 //! one write.
 //!
 //! A reply that Redis refuses (out of memory, a key of another type) keeps its bytes and its terminal and is
-//! tried again until its deadline; by holding the terminal it keeps the worker from taking more than it can
-//! get rid of. After a broken connection everything is sent again: a reply may then lie on its stream
-//! twice, and the first wins.
+//! tried again until its deadline, after pauses of its own: what is refused holds up nothing else, since
+//! the reply stream of one client may be broken while all others are well. By holding the terminal it
+//! keeps the worker from taking more than it can get rid of. The request of a refused reply is deleted all
+//! the same: under memory pressure that is what makes room again.
+//!
+//! After a broken connection everything is sent again: a reply may then lie on its stream twice, and the
+//! first wins.
 
 use std::{
     collections::VecDeque,
@@ -13,73 +17,117 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::Instant,
+    select,
+    sync::Notify,
+    time::{Instant, sleep_until},
 };
 use uuid::Uuid;
 
-use super::Core;
+use super::{Core, running::InHand};
 use crate::{
-    link::Link,
+    link::{Link, pause_after},
     lock,
-    wire::{EntryId, Settled, SettledBatch, WireError},
+    wire::{Settled, SettledBatch, WireError},
 };
 
 /// Most requests in one write.
 const MOST: usize = 512;
 
+/// Most bytes of replies in one write, a single larger one aside: a write has to get through within the
+/// response timeout, or it would be repeated for ever.
+const MOST_BYTES: usize = 4 << 20;
+
 /// A request that is done with, and what is left to do for it.
 pub(super) struct Finished {
-    entry: EntryId,
+    in_hand: InHand,
     reply: Option<(String, Uuid, Bytes)>,
     /// Whether it is still to be deleted and acknowledged.
     ack: bool,
     /// When nobody waits for the reply any more.
     deadline: Instant,
-    _terminal: OwnedSemaphorePermit,
+    /// Attempts that failed in a row, and when the next may be made.
+    failures: u32,
+    not_before: Instant,
 }
 
 /// Work that finished and was not sent off yet. Bounded by the terminals.
 #[derive(Default)]
 pub(super) struct SettleQueue {
-    finished: Mutex<VecDeque<Finished>>,
+    inner: Mutex<Inner>,
     filled: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    finished: VecDeque<Finished>,
+    closed: bool,
 }
 
 impl Finished {
     /// `reply` is the stream, the request and the envelope; without it nobody is told.
     pub(super) fn new(
-        entry: EntryId,
+        in_hand: InHand,
         reply: Option<(String, Uuid, Bytes)>,
         deadline: Instant,
-        terminal: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            entry,
+            in_hand,
             reply,
             ack: true,
             deadline,
-            _terminal: terminal,
+            failures: 0,
+            not_before: Instant::now(),
         }
+    }
+
+    fn as_settled(&self) -> Settled<'_> {
+        Settled {
+            entry: self.in_hand.entry,
+            reply: self
+                .reply
+                .as_ref()
+                .map(|(stream, id, value)| (stream.as_str(), *id, &value[..])),
+            ack: self.ack,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.reply.as_ref().map_or(0, |(.., value)| value.len())
+    }
+
+    /// Whether trying on makes sense. Nobody waits for it after the deadline; a request that could not be
+    /// acknowledged stays pending, and whoever takes it over finds it expired.
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.failures > 0 && now >= self.deadline
     }
 }
 
 impl SettleQueue {
     pub(super) fn push(&self, finished: Finished) {
-        lock(&self.finished).push_back(finished);
-        self.filled.notify_one();
+        let mut inner = lock(&self.inner);
+        if !inner.closed {
+            inner.finished.push_back(finished);
+            self.filled.notify_one();
+        }
     }
 
-    fn take(&self, batch: &mut Vec<Finished>) {
-        let mut finished = lock(&self.finished);
-        let count = finished.len().min(MOST.saturating_sub(batch.len()));
-        batch.extend(finished.drain(..count));
+    /// Drops what was not sent off and takes no more.
+    pub(super) fn close(&self) {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        let finished = std::mem::take(&mut inner.finished);
+        drop(inner);
+        drop(finished);
+    }
+
+    fn take(&self, to: &mut VecDeque<Finished>) {
+        to.append(&mut lock(&self.inner).finished);
     }
 
     async fn filled(&self) {
         loop {
             let filled = self.filled.notified();
-            if !lock(&self.finished).is_empty() {
+            if !lock(&self.inner).finished.is_empty() {
                 return;
             }
             filled.await;
@@ -89,16 +137,30 @@ impl SettleQueue {
 
 /// Runs until it is aborted.
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
-    let mut batch: Vec<Finished> = Vec::new();
+    let mut open: VecDeque<Finished> = VecDeque::new();
     // Spares the first reply the connecting; if it fails, the first reply will tell.
     let _ = link.connect().await;
     loop {
-        if batch.is_empty() {
-            core.settle.filled().await;
+        match open.iter().map(|finished| finished.not_before).min() {
+            Some(due) => select! {
+                () = core.settle.filled() => {}
+                () = sleep_until(due) => {}
+            },
+            None => core.settle.filled().await,
         }
-        core.settle.take(&mut batch);
-        match flush(&core, &mut link, &mut batch).await {
-            Ok(()) => link.succeeded(),
+        core.settle.take(&mut open);
+        let now = Instant::now();
+        open.retain(|finished| !finished.is_overdue(now));
+        let batch = due(&mut open, now);
+        if batch.is_empty() {
+            continue;
+        }
+        match flush(&core, &mut link, &batch).await {
+            Ok(settled) => match sent_off(&core, settled, batch, &mut open) {
+                Some(refusal) => link.failed(&refusal),
+                None if open.iter().all(|finished| finished.failures == 0) => link.succeeded(),
+                None => {} // Something is still refused.
+            },
             Err(error) => {
                 link.failed(&error);
                 core.metrics
@@ -106,31 +168,55 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
                     .retries
                     .with_label_values(&["settle"])
                     .inc_by(batch.len() as u64);
-                give_up_overdue(&core, &mut batch);
+                for mut finished in batch.into_iter().rev() {
+                    finished.failures += 1;
+                    open.push_front(finished);
+                }
                 link.pause().await;
             }
         }
     }
 }
 
-/// Sends the batch; what remains in it is to be sent again.
-async fn flush(core: &Core, link: &mut Link, batch: &mut Vec<Finished>) -> Result<(), WireError> {
-    let connection = link.connect().await?;
-    let settled = {
-        let items: Vec<Settled<'_>> = batch.iter().map(Finished::as_settled).collect();
-        core.group
-            .settle(connection, &items, core.reply_retention)
-            .await?
-    };
-    sent_off(core, settled, batch)
+/// Takes out what may be sent now, as much as fits into one write, in its order.
+fn due(open: &mut VecDeque<Finished>, now: Instant) -> Vec<Finished> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..open.len() {
+        let Some(finished) = open.pop_front() else {
+            break;
+        };
+        let fits = batch.is_empty()
+            || (batch.len() < MOST && bytes + finished.bytes() <= MOST_BYTES);
+        if finished.not_before <= now && fits {
+            bytes += finished.bytes();
+            batch.push(finished);
+        } else {
+            open.push_back(finished);
+        }
+    }
+    batch
 }
 
-/// Keeps what was refused, puts the rest out of hand. Returns the first refusal.
+async fn flush(
+    core: &Core,
+    link: &mut Link,
+    batch: &[Finished],
+) -> Result<SettledBatch, WireError> {
+    let connection = link.connect().await?;
+    let items: Vec<Settled<'_>> = batch.iter().map(Finished::as_settled).collect();
+    core.group
+        .settle(connection, &items, core.reply_retention)
+        .await
+}
+
+/// Keeps what was refused, for later, and lets the rest go. Gives the first refusal.
 fn sent_off(
     core: &Core,
     settled: SettledBatch,
-    batch: &mut Vec<Finished>,
-) -> Result<(), WireError> {
+    batch: Vec<Finished>,
+    open: &mut VecDeque<Finished>,
+) -> Option<WireError> {
     let SettledBatch {
         refused,
         removed,
@@ -140,51 +226,27 @@ fn sent_off(
         let acked = batch.iter().filter(|finished| finished.ack).count() as u64;
         core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     }
-    batch.retain_mut(|finished| {
+    let now = Instant::now();
+    for mut finished in batch {
         let reply_refused = finished
             .reply
             .as_ref()
             .is_some_and(|(to, ..)| refused.iter().any(|(stream, _)| stream == to));
-        if !reply_refused {
-            finished.reply = None;
-        } else {
+        if reply_refused {
             core.metrics.replies_refused.inc();
+        } else {
+            finished.reply = None;
         }
         finished.ack &= ack_failed.is_some();
-        let remains = finished.reply.is_some() || finished.ack;
-        if !remains {
-            core.put_down(finished.entry);
-        }
-        remains
-    });
-    match (refused.into_iter().next(), ack_failed) {
-        (Some((_, error)), _) | (None, Some(error)) => Err(error),
-        (None, None) => Ok(()),
-    }
-}
-
-/// Nobody waits for these any more. An entry that could not be acknowledged stays pending; whoever
-/// takes it over finds it expired.
-fn give_up_overdue(core: &Core, batch: &mut Vec<Finished>) {
-    let now = Instant::now();
-    batch.retain(|finished| {
-        let overdue = now >= finished.deadline;
-        if overdue {
-            core.put_down(finished.entry);
-        }
-        !overdue
-    });
-}
-
-impl Finished {
-    fn as_settled(&self) -> Settled<'_> {
-        Settled {
-            entry: self.entry,
-            reply: self
-                .reply
-                .as_ref()
-                .map(|(stream, id, value)| (stream.as_str(), *id, &value[..])),
-            ack: self.ack,
+        if finished.reply.is_some() || finished.ack {
+            finished.failures += 1;
+            finished.not_before = now + pause_after(finished.failures);
+            open.push_back(finished);
         }
     }
+    refused
+        .into_iter()
+        .map(|(_, error)| error)
+        .chain(ack_failed)
+        .next()
 }

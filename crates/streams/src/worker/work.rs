@@ -13,13 +13,14 @@ use super::{
     Core, Handler, Request,
     dead_letters::{Cause, Found, bury},
     metrics::{EXPIRED_QUEUED, EXPIRED_RUNNING},
+    running::InHand,
     settle::Finished,
 };
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
     error::Failure,
     lock,
-    wire::{Delivery, Entry, EntryId},
+    wire::{Delivery, Entry},
 };
 
 /// The code of the failure that is answered when a handler's reply is too large.
@@ -40,16 +41,16 @@ pub(super) fn take(
         (clock.local(redis_time), clock.age(entry.id, redis_time))
     };
     let id = entry.id;
-    if !core.take_in_hand(id, delivered) {
+    let Some(in_hand) = core.running.begin(id, delivered, terminal) else {
         return; // It runs here already; the server only gave it to us again.
-    }
+    };
     if deliveries > 1 {
         core.metrics.reclaimed.inc();
     }
     let Some(fields) = entry.fields.clone() else {
         // Withdrawn by its caller between two deliveries: only the reference is left to remove.
         core.settle
-            .push(Finished::new(id, None, core.settle_by(), terminal));
+            .push(Finished::new(in_hand, None, core.settle_by()));
         return;
     };
     match classify(core, entry, fields, deliveries) {
@@ -61,7 +62,7 @@ pub(super) fn take(
                     .with_label_values(&[EXPIRED_QUEUED])
                     .inc();
                 core.settle
-                    .push(Finished::new(id, None, core.settle_by(), terminal));
+                    .push(Finished::new(in_hand, None, core.settle_by()));
                 return;
             }
             let request = Request {
@@ -76,15 +77,15 @@ pub(super) fn take(
             let work = work(
                 Arc::clone(core),
                 Arc::clone(handler),
-                id,
+                in_hand,
                 request,
                 envelope.reply_to,
-                terminal,
             );
             core.running.works(id, tokio::spawn(work).abort_handle());
         }
         Err(found) => {
-            tokio::spawn(bury(Arc::clone(core), *found, terminal));
+            let burial = tokio::spawn(bury(Arc::clone(core), *found, in_hand));
+            core.running.works(id, burial.abort_handle());
         }
     }
 }
@@ -96,7 +97,7 @@ fn classify(
     fields: Vec<(Vec<u8>, Vec<u8>)>,
     deliveries: u64,
 ) -> Result<(Uuid, RequestEnvelope), Box<Found>> {
-    let before = deliveries - 1;
+    let before = deliveries.saturating_sub(1);
     let dead = |cause, detail: String, caller| {
         Box::new(Found {
             entry,
@@ -123,16 +124,14 @@ fn classify(
 async fn work(
     core: Arc<Core>,
     handler: Handler,
-    entry: EntryId,
+    in_hand: InHand,
     request: Request,
     reply_to: String,
-    terminal: OwnedSemaphorePermit,
 ) {
     let started = Instant::now();
     // This process may have been stopped since the delivery; then the entry is somebody else's by now.
-    if !core.running.holds(entry, started) {
+    if !core.running.holds(in_hand.entry, started) {
         core.metrics.lapsed.inc();
-        core.put_down(entry);
         return;
     }
     let (id, deadline, queue, deliveries) = (
@@ -159,7 +158,7 @@ async fn work(
         Ok(Ok(Err(Failure { code, message }))) => Outcome::Failed { code, message },
         Ok(Err(panic)) => {
             core.metrics.panicked.inc();
-            tracing::error!(request = %id, entry = %entry, panic = panic_text(&*panic), "the handler panicked");
+            tracing::error!(request = %id, entry = %in_hand.entry, panic = panic_text(&*panic), "the handler panicked");
             Outcome::Panicked
         }
         Err(_elapsed) => {
@@ -168,7 +167,7 @@ async fn work(
                 .with_label_values(&[EXPIRED_RUNNING])
                 .inc();
             core.settle
-                .push(Finished::new(entry, None, core.settle_by(), terminal));
+                .push(Finished::new(in_hand, None, core.settle_by()));
             return;
         }
     };
@@ -183,10 +182,9 @@ async fn work(
     .encode()
     .freeze();
     core.settle.push(Finished::new(
-        entry,
+        in_hand,
         Some((reply_to, id, reply)),
         deadline,
-        terminal,
     ));
 }
 
