@@ -54,6 +54,9 @@ pub struct Work {
     /// How often a request is delivered before it becomes a dead letter
     #[arg(long, env, default_value = "3", value_parser = count)]
     pub max_deliveries: u32,
+    /// How long the reply stream of a single ingress outlives its last reply
+    #[arg(long, env, default_value = "60s", value_parser = positive_duration)]
+    pub reply_retention: Duration,
 }
 
 impl Config {
@@ -68,6 +71,7 @@ impl Config {
             redis: self.redis.config(),
             lease: self.work.lease,
             max_deliveries: u64::from(self.work.max_deliveries),
+            reply_retention: self.work.reply_retention,
             drain_timeout: self.drain.drain_timeout,
             registry: Some(registry.clone()),
             ..WorkerConfig::new("", self.streams.names())

@@ -81,7 +81,12 @@ impl Handler {
     }
 
     fn log(&self, request: &Request, error: &HandlerError) {
-        let cause = error.cause();
+        let (request_id, cause) = (request.id, error.cause());
+        if let HandlerError::Provider(ProviderError::CityUnknown { .. }) = error {
+            // The caller's mistake, and its city is nobody else's business.
+            tracing::debug!(%request_id, cause, "answered with a failure");
+            return;
+        }
         let throttled = self
             .log
             .lock()
@@ -89,7 +94,7 @@ impl Handler {
             .admit(cause, Instant::now());
         if let Some(suppressed) = throttled {
             let error = with_sources(error);
-            tracing::warn!(request_id = %request.id, cause, error, suppressed, "answered with a failure");
+            tracing::warn!(%request_id, cause, error, suppressed, "answered with a failure");
         }
     }
 }

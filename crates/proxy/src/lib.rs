@@ -1,7 +1,7 @@
 //! The proxy: takes weather requests from a Redis stream and serves them with a bounded number of terminals.
 //!
-//! In reading order: [`run`] puts the parts together and takes them apart again; the handler is what a
-//! terminal does with one request; a [`Provider`] knows the weather; [`Terminals`] shows who is doing what.
+//! In reading order: `run` puts the parts together and takes them apart again; `handler` is what a terminal
+//! does with one request; `providers` know the weather; `terminals` shows who is doing what.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod config;
@@ -17,9 +17,5 @@ mod openapi;
 mod router;
 
 pub use config::{Config, ProviderKind, ProviderSettings, Work};
-pub use providers::{
-    OpenMeteo, OpenMeteoConfig, OpenMeteoError, Provider, ProviderError, Simulated,
-    SimulatedConfig, TlsError, Weather,
-};
+pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, TlsError, Weather};
 pub use run::run;
-pub use terminals::{TerminalState, TerminalView, Terminals};

@@ -78,7 +78,13 @@ pub async fn run(
         drop(worker_left);
         drained
     };
-    let (drained, _) = tokio::join!(work, http);
+    let (drained, answered) = tokio::join!(work, http);
+    if answered.cut_off > 0 {
+        tracing::warn!(
+            connections = answered.cut_off,
+            "cut off: the last answers took too long"
+        );
+    }
     match drained {
         Ok(_how) => Ok(()),
         Err(WorkerError::Config(error)) => Err(error.into()),
@@ -88,7 +94,11 @@ pub async fn run(
 
 fn announce(config: &Config) {
     let Config { work, provider, .. } = config;
-    tracing::info!(terminals = work.terminals, provider = ?provider.weather_provider, "serving");
+    tracing::info!(
+        terminals = work.terminals,
+        provider = provider.weather_provider.as_str(),
+        "serving"
+    );
     if provider.simulated_faults {
         tracing::warn!(
             "SIMULATED_FAULTS is on: whoever asks for the city abort! ends this process; for experiments only"

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// The terminals of this process. Clones show the same ones.
 #[derive(Debug, Clone)]
-pub struct Terminals {
+pub(crate) struct Terminals {
     /// Never locked across an await. A panic leaves plain numbers behind, so poison is ignored.
     board: Arc<Mutex<Vec<Slot>>>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Occupied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Terminal)]
-pub struct TerminalView {
+pub(crate) struct TerminalView {
     /// Its number, from 1.
     #[schema(example = 1)]
     pub terminal: usize,
@@ -65,7 +65,7 @@ pub struct TerminalView {
 /// What a terminal is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TerminalState {
+pub(crate) enum TerminalState {
     /// Waiting for work.
     Idle,
     /// Serving a request.
@@ -74,19 +74,19 @@ pub enum TerminalState {
 
 impl Terminals {
     /// So many idle terminals.
-    pub fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self {
             board: Arc::new(Mutex::new(vec![Slot::default(); count])),
         }
     }
 
     /// How many there are.
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.lock().len()
     }
 
     /// How many are busy.
-    pub fn active(&self) -> usize {
+    pub(crate) fn active(&self) -> usize {
         self.lock()
             .iter()
             .filter(|slot| slot.request.is_some())
@@ -94,7 +94,7 @@ impl Terminals {
     }
 
     /// All of them, by number.
-    pub fn view(&self) -> Vec<TerminalView> {
+    pub(crate) fn view(&self) -> Vec<TerminalView> {
         let view = |(index, slot): (usize, &Slot)| TerminalView {
             terminal: index + 1,
             state: if slot.request.is_some() {

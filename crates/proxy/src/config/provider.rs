@@ -19,6 +19,16 @@ pub enum ProviderKind {
     OpenMeteo,
 }
 
+impl ProviderKind {
+    /// The value of `WEATHER_PROVIDER` that asks for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::OpenMeteo => "open-meteo",
+        }
+    }
+}
+
 /// Where the weather comes from.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Weather")]

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 pub use error::ProviderError;
 pub use open_meteo::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, TlsError};
-pub use simulated::{Simulated, SimulatedConfig};
+pub(crate) use simulated::{Simulated, SimulatedConfig};
 pub use weather::Weather;
 
 /// A source of weather.
 #[derive(Debug)]
-pub enum Provider {
+pub(crate) enum Provider {
     /// Invents it.
     Simulated(Simulated),
     /// Asks the public interface of Open-Meteo.
@@ -25,7 +25,11 @@ pub enum Provider {
 impl Provider {
     /// The weather of a city. Waits no longer than the deadline where it waits for others; a simulated hang
     /// has to be cut off by the caller.
-    pub async fn weather(&self, city: &str, deadline: Instant) -> Result<Weather, ProviderError> {
+    pub(crate) async fn weather(
+        &self,
+        city: &str,
+        deadline: Instant,
+    ) -> Result<Weather, ProviderError> {
         match self {
             Self::Simulated(simulated) => simulated.weather(city).await,
             Self::OpenMeteo(open_meteo) => open_meteo.weather(city, deadline).await,
@@ -33,7 +37,7 @@ impl Provider {
     }
 
     /// The circuit breaker in front of it, where it calls others.
-    pub fn breaker(&self) -> Option<&CircuitBreaker> {
+    pub(crate) fn breaker(&self) -> Option<&CircuitBreaker> {
         match self {
             Self::Simulated(_) => None,
             Self::OpenMeteo(open_meteo) => Some(open_meteo.breaker()),

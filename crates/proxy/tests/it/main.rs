@@ -4,6 +4,5 @@
 mod binary;
 mod fixture;
 mod open_meteo;
-mod open_meteo_stub;
 mod serving;
 mod settings;

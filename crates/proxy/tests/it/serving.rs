@@ -8,7 +8,7 @@ use testbed::{HttpClient, Leftovers, Metrics, RedisServer, eventually};
 
 use crate::{
     fixture::{LONG, Proxy, ask, caller, names, weather},
-    open_meteo_stub::{Answer, Stub},
+    open_meteo::stub::{Answer, Stub},
 };
 
 const FAST: [&str; 2] = ["--processing-time", "0ms"];

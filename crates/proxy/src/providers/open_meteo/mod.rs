@@ -5,6 +5,7 @@
 //! the circuit breaker: each attempt takes a permit of its own, and a refused permit ends the attempts. The
 //! request's deadline bounds them all together.
 
+mod answers;
 mod http;
 mod wmo;
 
@@ -15,12 +16,12 @@ use common::{
     retry::{Backoff, RetryBudget, RetryPolicy, retry},
 };
 use hyper::Uri;
-use jiff::civil::DateTime;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, de::DeserializeOwned, de::IgnoredAny};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{ProviderError, Weather, weather::word};
+use super::{ProviderError, Weather};
+use answers::{Forecast, Geocoding, Location, malformed, parse};
 use http::Http;
 pub use http::TlsError;
 
@@ -69,33 +70,6 @@ const BACKOFF: Backoff = match Backoff::new(Duration::from_millis(100), Duration
     Ok(backoff) => backoff,
     Err(_) => unreachable!(),
 };
-
-/// `results` is left out where nothing was found.
-#[derive(Debug, Deserialize)]
-struct Geocoding {
-    results: Option<Vec<Location>>,
-    /// In every true answer; without it, and without results, this is not the geocoding service.
-    generationtime_ms: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Location {
-    latitude: f64,
-    longitude: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Forecast {
-    current: Current,
-}
-
-#[derive(Debug, Deserialize)]
-struct Current {
-    /// Date and time in UTC, without seconds or offset.
-    time: String,
-    temperature_2m: f64,
-    weather_code: f64,
-}
 
 impl OpenMeteo {
     /// Makes no connection yet.
@@ -154,7 +128,7 @@ impl OpenMeteo {
             "latitude={latitude}&longitude={longitude}&current=temperature_2m,weather_code"
         );
         let uri = with_query(&self.forecast_url, &query)?;
-        self.ask(&uri, deadline, |answer: Forecast| answer.current.weather())
+        self.ask(&uri, deadline, |answer: Forecast| answer.weather())
             .await
     }
 
@@ -189,46 +163,6 @@ impl OpenMeteo {
     }
 }
 
-impl Geocoding {
-    fn location(self, city: &str) -> Result<Location, ProviderError> {
-        if self.results.is_none() && self.generationtime_ms.is_none() {
-            return Err(malformed("it is not an answer to the search for a city"));
-        }
-        let location = self.results.into_iter().flatten().next();
-        let location = location.ok_or_else(|| ProviderError::CityUnknown {
-            city: city.to_owned(),
-        })?;
-        if location.latitude.abs() > 90.0 || location.longitude.abs() > 180.0 {
-            return Err(malformed("the city is not on this planet"));
-        }
-        Ok(location)
-    }
-}
-
-impl Current {
-    fn weather(&self) -> Result<Weather, ProviderError> {
-        let time: DateTime = self
-            .time
-            .parse()
-            .map_err(|_| malformed("the time is not a date and time"))?;
-        // The coldest and the hottest ever measured are -89.2 °C and 56.7 °C.
-        if !(-100.0..=70.0).contains(&self.temperature_2m) {
-            return Err(malformed(
-                "the temperature was never measured on this planet",
-            ));
-        }
-        let temperature_c = self.temperature_2m.round() as i32;
-        // A code that no table has is no reason to withhold the temperature.
-        let code = u8::try_from(self.weather_code as i64).ok();
-        let summary = code.and_then(wmo::summary).unwrap_or(word(temperature_c));
-        Ok(Weather {
-            date: time.date(),
-            temperature_c,
-            summary,
-        })
-    }
-}
-
 /// The address with more parameters behind those it has.
 fn with_query(address: &Uri, parameters: &str) -> Result<Uri, ProviderError> {
     let separator = if address.query().is_some() { '&' } else { '?' };
@@ -236,61 +170,9 @@ fn with_query(address: &Uri, parameters: &str) -> Result<Uri, ProviderError> {
     uri.map_err(|_| malformed("the address would be too long"))
 }
 
-/// Says where a body went wrong, not what it holds: that may be long and is not ours to pass on.
-fn parse<A: DeserializeOwned>(body: &[u8]) -> Result<A, ProviderError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let reason = match error.classify() {
-            serde_json::error::Category::Data => "the JSON has another shape",
-            _ => "it is not JSON",
-        };
-        ProviderError::Malformed {
-            reason: format!("{reason} at line {line} column {column}"),
-        }
-    })
-}
-
-fn malformed(reason: &str) -> ProviderError {
-    ProviderError::Malformed {
-        reason: reason.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn current(temperature_2m: f64, weather_code: f64) -> Current {
-        Current {
-            time: "2025-12-24T15:00".into(),
-            temperature_2m,
-            weather_code,
-        }
-    }
-
-    #[test]
-    fn the_weather_is_what_was_measured() {
-        let weather = current(-3.5, 71.0).weather().unwrap();
-        assert_eq!(
-            weather,
-            Weather {
-                date: jiff::civil::date(2025, 12, 24),
-                temperature_c: -4,
-                summary: "Light snow"
-            }
-        );
-    }
-
-    #[test]
-    fn a_code_without_words_falls_back_to_the_temperature() {
-        for code in [4.0, -1.0, 256.0, 1e9, f64::MAX] {
-            assert_eq!(
-                current(22.0, code).weather().unwrap().summary,
-                "Warm",
-                "{code}"
-            );
-        }
-    }
 
     #[test]
     fn parameters_go_behind_those_of_the_address() {
@@ -305,11 +187,5 @@ mod tests {
             let uri = with_query(&Uri::from_static(address), "name=x").unwrap();
             assert_eq!(uri.to_string(), expected);
         }
-    }
-
-    #[test]
-    fn a_reason_repeats_nothing_of_the_body() {
-        let error = parse::<Forecast>(br#"{"current": "hunter2"}"#).expect_err("a string");
-        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use super::places::{CityKey, Place};
 
 /// Yearly mean at sea level on the equator, in °C.
 const EQUATOR_MEAN: f64 = 27.0;
-/// How much the mean falls, in °C per degree of latitude squared: 11 °C in Berlin's latitude, 0 °C beyond 60°.
+/// How much the mean falls, in °C per degree of latitude squared: to 9 °C in Berlin, to 0 °C at 64°.
 const COOLING_POLEWARDS: f64 = 0.0065;
 /// How much it falls with height, in °C per metre.
 const COOLING_WITH_HEIGHT: f64 = 0.005;

@@ -15,7 +15,7 @@ use places::{CityKey, Places};
 
 /// The settings of the simulated provider.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SimulatedConfig {
+pub(crate) struct SimulatedConfig {
     /// How long each answer takes. At 0 no timer is involved; else timers of one millisecond apply, rounded up.
     pub processing_time: Duration,
     /// The share of requests that fail, in `0.0..=1.0`.
@@ -31,14 +31,14 @@ pub struct SimulatedConfig {
 
 /// Invents the weather.
 #[derive(Debug)]
-pub struct Simulated {
+pub(crate) struct Simulated {
     config: SimulatedConfig,
     places: Places,
 }
 
 impl Simulated {
     /// A provider with these settings.
-    pub fn new(config: SimulatedConfig) -> Self {
+    pub(crate) fn new(config: SimulatedConfig) -> Self {
         Self {
             config,
             places: Places::well_known(),
@@ -47,7 +47,7 @@ impl Simulated {
 
     /// Today's weather of any city, after the processing time. Whether a request fails or is slow is drawn
     /// for each anew, and changes nothing about the weather.
-    pub async fn weather(&self, city: &str) -> Result<Weather, ProviderError> {
+    pub(crate) async fn weather(&self, city: &str) -> Result<Weather, ProviderError> {
         if self.config.faults
             && let Some(fault) = Fault::of(city)
         {
