@@ -1,17 +1,13 @@
 //! What can go wrong for a caller, and what it is answered with. No other file of this crate knows a status.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use common::{
-    message::{FailureCode, RequestDefect, Rule},
-    telemetry::LogThrottle,
-};
-use service::{BodyError, Kind, Problem, RequestId};
+use common::message::{FailureCode, RequestDefect, Rule};
+use service::{BodyError, Kind, Problem};
 use streams::{Failure, Fault, Refusal, RequestError};
 
 use crate::media_type::UnsupportedMediaType;
@@ -98,9 +94,6 @@ static TIMEOUT: Kind = Kind::new(
 /// When to try again where nobody can say: a restart or a failover takes about that long.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How often a failure that goes on is logged.
-const LOG_PERIOD: Duration = Duration::from_secs(10);
-
 /// Why a request has no weather.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -150,7 +143,7 @@ impl Error {
 
     /// Whether the operator should hear of it: what callers do wrong, and load that is shed, are counted
     /// and not logged one by one.
-    fn is_of_ours(&self) -> bool {
+    pub(crate) fn is_of_ours(&self) -> bool {
         match self {
             Self::MediaType(_) | Self::Body(_) | Self::Defect(_) => false,
             Self::Request(RequestError::Refused { .. } | RequestError::Closed) => false,
@@ -251,32 +244,6 @@ fn code(failure: &Failure) -> Option<FailureCode> {
     FailureCode::parse(&failure.code)
 }
 
-/// The log of failures: the first of a kind at once, then one in a while, so that an outage under load
-/// does not bury everything else.
-#[derive(Debug)]
-pub(crate) struct Failures(Mutex<LogThrottle<&'static str>>);
-
-impl Default for Failures {
-    fn default() -> Self {
-        Self(Mutex::new(LogThrottle::new(LOG_PERIOD)))
-    }
-}
-
-impl Failures {
-    /// Logs an error that the operator should hear of.
-    pub(crate) fn log(&self, id: RequestId, error: &Error) {
-        if !error.is_of_ours() {
-            return;
-        }
-        let kind = error.problem().kind().uri;
-        // A panic elsewhere leaves counts behind, which stay usable.
-        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = throttle.admit(kind, Instant::now()) {
-            tracing::warn!(request_id = %id.0, kind, %error, suppressed, "request not answered with weather");
-        }
-    }
-}
-
 /// One of each, for the document that describes them.
 pub(crate) fn samples() -> Vec<Error> {
     let failed = |code: FailureCode, message: &str| {
@@ -326,110 +293,4 @@ pub(crate) fn samples() -> Vec<Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn refused(reason: Refusal) -> Error {
-        RequestError::Refused {
-            reason,
-            retry_after: Duration::from_millis(1500),
-        }
-        .into()
-    }
-
-    fn failed(code: &str) -> Error {
-        RequestError::Failed(Failure::new(code, "10.0.0.7 said no")).into()
-    }
-
-    fn check(error: Error, status: u16, kind: &Kind, retry_after: Option<&str>) {
-        let problem = error.problem();
-        assert_eq!(problem.kind(), kind, "{error:?}");
-        let response = error.into_response();
-        assert_eq!(response.status(), status);
-        let header = response
-            .headers()
-            .get("retry-after")
-            .map(|value| value.to_str().unwrap());
-        assert_eq!(header, retry_after);
-    }
-
-    #[test]
-    fn what_was_not_let_in_or_not_handed_on_says_when_to_come_back() {
-        for reason in [
-            Refusal::InFlight,
-            Refusal::StreamFull,
-            Refusal::UnknownRate,
-            Refusal::PredictedWait,
-        ] {
-            check(refused(reason), 503, &OVERLOADED, Some("2"));
-        }
-        check(refused(Refusal::CircuitOpen), 503, &UNAVAILABLE, Some("2"));
-        for reason in [
-            Fault::OutOfMemory,
-            Fault::Disconnected,
-            Fault::Timeout,
-            Fault::ReadOnly,
-        ] {
-            let error = RequestError::Unavailable {
-                reason,
-                retry_after: Duration::ZERO,
-            };
-            check(error.into(), 503, &UNAVAILABLE, Some("1"));
-        }
-        check(RequestError::Closed.into(), 503, &UNAVAILABLE, Some("1"));
-    }
-
-    #[test]
-    fn what_the_worker_said_has_its_answer() {
-        check(RequestError::TimedOut.into(), 504, &TIMEOUT, None);
-        check(RequestError::Panicked.into(), 502, &TERMINAL_FAILED, None);
-        check(
-            RequestError::DeadLettered { cause: "x".into() }.into(),
-            502,
-            &DEAD_LETTERED,
-            None,
-        );
-        check(failed("city-unknown"), 404, &CITY_UNKNOWN, None);
-        for code in [
-            "provider-failed",
-            "provider-timeout",
-            "provider-unavailable",
-            "request-invalid",
-            "of-tomorrow",
-        ] {
-            assert!(
-                !failed(code)
-                    .problem()
-                    .document(uuid::Uuid::nil())
-                    .detail
-                    .contains("10.0.0.7"),
-                "{code}"
-            );
-            check(failed(code), 502, &PROVIDER_FAILED, None);
-        }
-    }
-
-    #[test]
-    fn there_is_a_sample_of_every_kind_of_this_file() {
-        let sampled: BTreeSet<_> = samples()
-            .iter()
-            .map(|error| error.problem().kind().uri)
-            .collect();
-        let declared: BTreeSet<_> = include_str!("error.rs")
-            .split('"')
-            .filter(|text| text.starts_with("/problems/") && text.len() > 10)
-            .collect();
-        assert_eq!(sampled, declared);
-    }
-
-    #[test]
-    fn only_what_is_not_the_callers_fault_or_shed_is_logged() {
-        assert!(Error::from(RequestError::TimedOut).is_of_ours());
-        assert!(failed("provider-failed").is_of_ours());
-        assert!(!failed("city-unknown").is_of_ours());
-        assert!(!refused(Refusal::InFlight).is_of_ours());
-        assert!(!Error::from(BodyError::Broken).is_of_ours());
-    }
-}
+mod tests;

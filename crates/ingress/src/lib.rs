@@ -9,6 +9,7 @@ mod config;
 mod run;
 
 mod error;
+mod failures;
 mod media_type;
 mod prefer;
 mod weather;

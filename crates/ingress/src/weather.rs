@@ -18,7 +18,8 @@ use streams::{Client, Options, Reply};
 
 use crate::{
     config::Config,
-    error::{Error, Failures},
+    error::Error,
+    failures::Failures,
     media_type,
     prefer::{self, Wait},
 };

@@ -10,9 +10,8 @@ use axum::{
     routing::post,
 };
 use service::{BodyError, read_body};
-use tokio::io::AsyncWriteExt;
 
-use crate::wire::{PATIENCE, ROOMY, Server, Wire, patiently};
+use crate::wire::{PATIENCE, ROOMY, Server, Wire, is_last, patiently};
 
 const MAX: usize = 1024;
 
@@ -34,7 +33,7 @@ async fn server(limit: Duration) -> Server {
 async fn refused(mut wire: Wire, status: u16) {
     let response = wire.response().await;
     assert_eq!(response.status, status);
-    assert!(response.says_close(), "{response:?}");
+    assert!(is_last(&response), "{response:?}");
     assert_eq!(wire.closed().await, "");
 }
 
@@ -45,9 +44,9 @@ async fn a_body_arrives_whole_however_it_is_cut() {
     wire.send("POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n\r\nhe")
         .await;
     wire.send("llo").await;
-    assert_eq!(wire.response().await.body, "hello");
+    assert_eq!(wire.response().await.text(), "hello");
     wire.send("POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n").await;
-    assert_eq!(wire.response().await.body, "hello");
+    assert_eq!(wire.response().await.text(), "hello");
 }
 
 #[tokio::test]
@@ -59,9 +58,9 @@ async fn a_body_of_exactly_the_bound_is_taken() {
         "POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: {MAX}\r\n\r\n{body}"
     ))
     .await;
-    assert_eq!(wire.response().await.body, body);
+    assert_eq!(wire.response().await.text(), body);
     wire.send(format!("POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n{MAX:x}\r\n{body}\r\n0\r\n\r\n")).await;
-    assert_eq!(wire.response().await.body, body);
+    assert_eq!(wire.response().await.text(), body);
 }
 
 #[tokio::test]
@@ -111,7 +110,7 @@ async fn a_client_that_asks_before_sending_is_told_to_continue() {
     .await;
     assert_eq!(wire.response().await.status, 100);
     wire.send("hello").await;
-    assert_eq!(wire.response().await.body, "hello");
+    assert_eq!(wire.response().await.text(), "hello");
 }
 
 #[tokio::test]
@@ -122,7 +121,7 @@ async fn chunks_without_end_are_refused_at_the_bound() {
         .await;
     let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
     // Until the server has enough; after that a write fails, which is the point.
-    patiently(async { while wire.0.write_all(chunk.as_bytes()).await.is_ok() {} }).await;
+    patiently(async { while wire.0.send(&chunk).await.is_ok() {} }).await;
 }
 
 #[tokio::test]

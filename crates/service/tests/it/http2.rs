@@ -10,7 +10,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use service::server::Limits;
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
+use tokio::{net::TcpStream, sync::Notify};
 
 use crate::wire::{ROOMY, Server, patiently};
 
@@ -181,7 +181,7 @@ async fn a_caller_that_opens_and_resets_streams_is_sent_away() {
         flood.extend([0, 0, 4, 3, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
     }
     // The server need not read to the end.
-    patiently(wire.0.write_all(&flood)).await.ok();
+    patiently(wire.0.send(&flood)).await.ok();
     let rest = wire.closed().await;
     assert!(
         rest.len() < flood.len() / 10,

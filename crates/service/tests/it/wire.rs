@@ -8,13 +8,8 @@ use service::{
     Exchanges,
     server::{Drain, Drained, Limits, serve},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-    task::JoinHandle,
-    time::timeout,
-};
+use testbed::{Answer, RawConnection};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 /// Longer than anything here may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,7 +65,7 @@ impl Server {
 
     pub(crate) async fn connect(&self) -> Wire {
         Wire(
-            TcpStream::connect(self.address)
+            RawConnection::open(&self.address.to_string())
                 .await
                 .expect("the server accepts"),
         )
@@ -92,37 +87,12 @@ impl Server {
     }
 }
 
-/// One connection, in bytes.
-pub(crate) struct Wire(pub(crate) TcpStream);
-
-/// One response as it came in.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    head: String,
-    pub(crate) body: String,
-}
-
-impl Response {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then_some(value.trim())
-        })
-    }
-
-    pub(crate) fn says_close(&self) -> bool {
-        self.header("connection") == Some("close")
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
+/// One connection, in bytes, for which nothing may take too long.
+pub(crate) struct Wire(pub(crate) RawConnection);
 
 impl Wire {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        patiently(self.0.write_all(bytes.as_ref()))
+        patiently(self.0.send(bytes))
             .await
             .expect("the server reads");
     }
@@ -133,43 +103,21 @@ impl Wire {
             .await;
     }
 
-    /// The next response; its body has a `Content-Length`.
-    pub(crate) async fn response(&mut self) -> Response {
-        let mut bytes = Vec::new();
-        while !bytes.ends_with(b"\r\n\r\n") {
-            bytes.push(patiently(self.0.read_u8()).await.unwrap_or_else(|error| {
-                panic!("{error} after {:?}", String::from_utf8_lossy(&bytes))
-            }));
-        }
-        let head = String::from_utf8(bytes).expect("a head of text");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .expect("a status");
-        let mut response = Response {
-            status,
-            head,
-            body: String::new(),
-        };
-        let length = response
-            .header("content-length")
-            .map_or(0, |length| length.parse().expect("a length"));
-        let mut body = vec![0; length];
-        patiently(self.0.read_exact(&mut body))
-            .await
-            .expect("a whole body");
-        response.body = String::from_utf8(body).expect("a body of text");
-        response
+    /// The next response.
+    pub(crate) async fn response(&mut self) -> Answer {
+        self.0.read_answer(PATIENCE).await.expect("a response")
     }
 
     /// Waits until the server has closed the connection, and returns what it had sent by then.
     pub(crate) async fn closed(&mut self) -> String {
-        let mut rest = Vec::new();
-        // A reset is an end as well: the server need not read what it does not want.
-        patiently(self.0.read_to_end(&mut rest)).await.ok();
+        let rest = self.0.read_to_close(PATIENCE).await.expect("an end");
         String::from_utf8_lossy(&rest).into_owned()
     }
+}
+
+/// Whether the server says that this was the last response of the connection.
+pub(crate) fn is_last(response: &Answer) -> bool {
+    response.header("connection") == Some("close")
 }
 
 pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
