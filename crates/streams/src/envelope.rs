@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 const MAX_HEAD: usize = 8 << 10;
 
 /// A request may wait no longer than this, whatever its head says.
-const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a request carries beside its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -254,6 +254,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it stays until somebody changes a key, a setting or a right; waiting a moment is no use.
+    pub(crate) fn lasts(self) -> bool {
+        matches!(
+            self,
+            Self::WrongType | Self::NoPermission | Self::NoAuth | Self::Tls
+        )
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

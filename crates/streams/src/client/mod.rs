@@ -38,13 +38,14 @@ use self::{
     admission::Admission,
     metrics::ClientMetrics,
     observer::Observer,
-    outbox::{Outbox, Parcel},
+    outbox::{Outbox, Parcel, Ticket},
     replies::ReplyReader,
-    waiting::{Answer, Left, Waiting},
+    waiting::{Answer, Left, NotParked, Waiting},
     writer::Writer,
 };
 use crate::{
     config::{ClientConfig, ReplyStream},
+    envelope::MAX_TTL,
     error::{ConfigError, Fault, Refusal, RequestError},
     health::{ClientHealth, NotReady, ServerInfo},
     keys::StreamNames,
@@ -70,7 +71,7 @@ const BREAKER: BreakerConfig = BreakerConfig {
     window: Duration::from_secs(10),
     slow_call: Duration::from_secs(1),
     open_for: Duration::from_millis(500),
-    open_for_max: Duration::from_secs(2),
+    open_for_max: Duration::from_secs(1),
 };
 
 /// What one request asks for beside its body.
@@ -130,7 +131,7 @@ struct Shared {
 struct Loops(Vec<AbortHandle>);
 
 impl Options {
-    /// A request that must be answered within this time, counted from the call.
+    /// A request that must be answered within this time, counted from the call; a day at most.
     pub fn within(within: Duration) -> Self {
         Self {
             id: None,
@@ -220,7 +221,7 @@ impl Client {
                 &shared.metrics.links,
             )
         };
-        let (in_place, reader_in_place) = watch::channel(false);
+        let (in_place, reader_in_place) = watch::channel(Err(Fault::Disconnected));
         let reader = ReplyReader {
             shared: Arc::clone(&shared),
             link: link("reader", replies::BLOCK),
@@ -232,7 +233,7 @@ impl Client {
             link: link("writer", Duration::ZERO),
             breaker: breaker.clone(),
             budget: RetryBudget::new(RETRY_RESERVE, RETRY_CAPACITY),
-            reader_in_place,
+            reader: reader_in_place,
         };
         let observer = Observer {
             shared: Arc::clone(&shared),
@@ -275,7 +276,8 @@ impl Client {
                 max: shared.max_body,
             });
         }
-        let _admitted = shared.admit(options.within).inspect_err(|error| {
+        let within = options.within.min(MAX_TTL);
+        let _admitted = shared.admit(within).inspect_err(|error| {
             if let RequestError::Refused { reason, .. } = error {
                 shared
                     .metrics
@@ -285,17 +287,17 @@ impl Client {
             }
         })?;
         let now = Instant::now();
-        let deadline = now + options.within;
+        let deadline = now + within;
         let id = options.id.unwrap_or_else(Uuid::now_v7);
-        let mut caller = shared.park(id).ok_or(RequestError::DuplicateId)?;
-        shared.outbox.push(Parcel {
+        let mut caller = shared.park(id)?;
+        caller.ticket = Some(shared.outbox.push(Parcel {
             id,
             body,
             content_type: options.content_type,
             traceparent: options.traceparent,
             deadline,
             send_by: deadline.min(now + shared.send_timeout),
-        });
+        }));
         match timeout_at(deadline, &mut caller.answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_closed)) => Err(RequestError::Closed),
@@ -360,12 +362,16 @@ impl Shared {
         self.admission.admit(budget, self.outbox.unwritten())
     }
 
-    fn park(&self, id: Uuid) -> Option<Caller<'_>> {
-        let answer = self.waiting.park(id)?;
+    fn park(&self, id: Uuid) -> Result<Caller<'_>, RequestError> {
+        let answer = self.waiting.park(id).map_err(|reason| match reason {
+            NotParked::Duplicate => RequestError::DuplicateId,
+            NotParked::Closed => RequestError::Closed,
+        })?;
         self.metrics.pending.inc();
-        Some(Caller {
+        Ok(Caller {
             shared: self,
             id,
+            ticket: None,
             answer,
         })
     }
@@ -401,6 +407,8 @@ impl Shared {
 struct Caller<'a> {
     shared: &'a Shared,
     id: Uuid,
+    /// Its place in the outbox.
+    ticket: Option<Ticket>,
     answer: oneshot::Receiver<Answer>,
 }
 
@@ -417,8 +425,12 @@ impl Caller<'_> {
                 self.shared.metrics.timed_out.inc();
                 Err(RequestError::TimedOut)
             }
+            // Never sent, because of whatever kept the writer from it.
             Some(false) => Err(RequestError::Unavailable {
-                reason: Fault::Timeout,
+                reason: ["writer", "reader"]
+                    .into_iter()
+                    .find_map(|part| self.shared.status.fault_of(part))
+                    .unwrap_or(Fault::Timeout),
                 retry_after: RETRY_AFTER,
             }),
         }
@@ -427,6 +439,9 @@ impl Caller<'_> {
     /// Takes the request back; tells whether it may have been sent, or nothing if it was answered.
     fn leave(&self) -> Option<bool> {
         let Left { sent, entries } = self.shared.waiting.leave(self.id)?;
+        if let Some(ticket) = self.ticket {
+            self.shared.outbox.take_back(ticket);
+        }
         self.shared.outbox.withdraw(entries);
         Some(sent)
     }

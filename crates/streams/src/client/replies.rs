@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{Reply, Shared, waiting::Matched};
 use crate::{
     envelope::{Outcome, ReplyEnvelope, request_id},
-    error::{Failure, RequestError},
+    error::{Failure, Fault, RequestError},
     link::Link,
     wire::{Entry, ReplyStreamReader, Resumed, WireError},
 };
@@ -25,7 +25,8 @@ pub(super) struct ReplyReader {
     pub shared: Arc<Shared>,
     pub link: Link,
     pub reader: ReplyStreamReader,
-    pub in_place: watch::Sender<bool>,
+    /// Whether it has its place, or what keeps it from it.
+    pub in_place: watch::Sender<Result<(), Fault>>,
 }
 
 impl ReplyReader {
@@ -37,6 +38,7 @@ impl ReplyReader {
                 Ok(entries) => look = entries == 0,
                 Err(error) => {
                     look = true;
+                    let _before = self.in_place.send_replace(Err(error.fault));
                     self.link.failed(&error);
                     self.link.pause().await;
                 }
@@ -57,7 +59,7 @@ impl ReplyReader {
                 );
             }
             self.link.succeeded();
-            self.in_place.send_replace(true);
+            let _before = self.in_place.send_replace(Ok(()));
         }
         let overtaken = self.link.overtaken();
         let connection = self.link.connection()?;
@@ -87,7 +89,10 @@ impl ReplyReader {
             };
             let queue = envelope.queue;
             match self.shared.waiting.answer(id, answer(id, envelope)) {
-                Matched::Answered => metrics.queue.observe(queue.as_secs_f64()),
+                Matched::Answered(copies) => {
+                    metrics.queue.observe(queue.as_secs_f64());
+                    self.shared.outbox.withdraw(copies);
+                }
                 Matched::Late => metrics.late.inc(),
                 Matched::Unknown => metrics.unmatched.inc(),
             }

@@ -11,12 +11,17 @@
 //!   is left as it is: perhaps it was written, then the reply will come;
 //! - a request that met no connection yet was not sent and costs no budget.
 //!
-//! What cannot be sent within its send time is answered as unavailable.
+//! What cannot be sent within its send time is answered as unavailable, what is refused for a lasting
+//! reason at once. A request is written only while the reply reader has its place: while the reply stream
+//! cannot be read, work would be done that nobody can answer.
 
 use std::sync::Arc;
 
 use common::{breaker::CircuitBreaker, retry::RetryBudget};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{RETRY_AFTER, Shared, outbox::Parcel, waiting::WriteEnd};
 use crate::{
@@ -26,16 +31,13 @@ use crate::{
     wire::{EntryId, RequestBatch, WireError, Written},
 };
 
-/// Most requests in one write, so that one slow write does not hold up everybody.
-const MOST: usize = 512;
-
 pub(super) struct Writer {
     pub shared: Arc<Shared>,
     pub link: Link,
     pub breaker: CircuitBreaker,
     pub budget: RetryBudget,
-    /// Whether the reply reader has its place: before that a reply could pass unseen.
-    pub reader_in_place: watch::Receiver<bool>,
+    /// Whether the reply reader has its place, or what keeps it from it.
+    pub reader: watch::Receiver<Result<(), Fault>>,
 }
 
 impl Writer {
@@ -46,14 +48,11 @@ impl Writer {
         // Spares the first request the connecting; if it fails, the first request will tell.
         let _ = self.link.connect().await;
         loop {
+            self.shared.outbox.left_with_writer(parcels.len());
             if parcels.is_empty() && withdrawals.is_empty() {
                 self.shared.outbox.filled().await;
             }
-            self.shared.outbox.take(
-                MOST.saturating_sub(parcels.len()),
-                &mut parcels,
-                &mut withdrawals,
-            );
+            self.shared.outbox.take(&mut parcels, &mut withdrawals);
             self.give_up_overdue(&mut parcels, last_fault);
             if let Err(error) = self.flush(&mut parcels, &mut withdrawals).await {
                 last_fault = error.fault;
@@ -62,19 +61,17 @@ impl Writer {
         }
     }
 
-    /// Sends all there is. What remains in `parcels` is to be sent again.
+    /// Sends all there is. What remains in `parcels` is to be sent again. An error asks for a pause first.
     async fn flush(
         &mut self,
         parcels: &mut Vec<Parcel>,
         withdrawals: &mut Vec<EntryId>,
     ) -> Result<(), WireError> {
-        // Cannot fail: the reader lives as long as this loop.
-        let _ = self.reader_in_place.wait_for(|in_place| *in_place).await;
         let permit = match self.breaker.acquire() {
             Ok(permit) => permit,
             Err(open) => {
                 // What waits here was let in before the circuit opened, and keeps its place in time.
-                tokio::time::sleep(open.retry_after.min(RETRY_AFTER / 10)).await;
+                sleep(open.retry_after.min(RETRY_AFTER / 10)).await;
                 return Ok(());
             }
         };
@@ -86,39 +83,78 @@ impl Writer {
                 return Err(error);
             }
         };
+        let reader = *self.reader.borrow();
+        if let (Err(fault), Some(send_by)) = (reader, parcels.iter().map(|p| p.send_by).min()) {
+            drop(permit);
+            return self.await_reader(fault, send_by, parcels).await;
+        }
         parcels.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
         let batch = self.shared.batch(parcels, withdrawals);
-        let outcome = batch.send(connection, &self.shared.names.requests).await;
-        let result = match outcome {
-            Ok(written) => self.written(written, parcels, withdrawals),
+        match batch.send(connection, &self.shared.names.requests).await {
+            Ok(written) => {
+                let count = written.added.len();
+                let (refused, refusal) = self.written(written, parcels, withdrawals);
+                let Some(error) = refusal else {
+                    permit.success();
+                    self.link.succeeded();
+                    return Ok(());
+                };
+                // At the edge of its memory Redis takes some and refuses others: that is no outage.
+                if refused < count {
+                    permit.success();
+                } else {
+                    permit.failure();
+                }
+                self.link.failed(&error);
+                // Whoever was refused for good knows; only what is tried again needs a pause.
+                if parcels.is_empty() { Ok(()) } else { Err(error) }
+            }
             Err(error) => {
                 self.broken_off(parcels);
+                permit.failure();
+                self.link.failed(&error);
                 Err(error)
             }
-        };
-        match &result {
-            Ok(()) => {
-                permit.success();
-                self.link.succeeded();
-            }
-            Err(error) => {
-                permit.failure();
-                self.link.failed(error);
-            }
         }
-        result
+    }
+
+    /// Redis answers, but replies could pass unseen. Waits for the reader, no longer than the first
+    /// parcel may; where the reader's trouble will last, all are refused at once.
+    async fn await_reader(
+        &mut self,
+        fault: Fault,
+        send_by: Instant,
+        parcels: &mut Vec<Parcel>,
+    ) -> Result<(), WireError> {
+        let settled = self
+            .reader
+            .wait_for(|reader| reader.map_or_else(Fault::lasts, |()| true));
+        let fault = match timeout_at(send_by, settled).await {
+            Ok(Ok(reader)) => match *reader {
+                Ok(()) => return Ok(()),
+                Err(lasting) => lasting,
+            },
+            // Not in time, or the reader has ended, which it never does before this loop.
+            Ok(Err(_)) | Err(_) => return Err(WireError::new(fault, "the reply reader is not in place")),
+        };
+        for parcel in parcels.drain(..) {
+            self.shared.refuse(parcel.id, fault);
+        }
+        Ok(())
     }
 
     /// The answers came: notes the ids, answers what was refused for good, keeps what may be sent again.
-    /// Returns the first refusal.
+    /// Gives how many were refused, and the first refusal.
     fn written(
         &self,
         written: Written,
         parcels: &mut Vec<Parcel>,
         withdrawals: &mut Vec<EntryId>,
-    ) -> Result<(), WireError> {
+    ) -> (usize, Option<WireError>) {
+        let metrics = &self.shared.metrics;
+        metrics.withdrawn.inc_by(withdrawals.len() as u64);
         withdrawals.clear();
-        let mut refusal = None;
+        let (mut refused, mut refusal) = (0, None);
         let mut again = Vec::new();
         for (parcel, added) in parcels.drain(..).zip(written.added) {
             match added {
@@ -133,17 +169,12 @@ impl Writer {
                 }
                 Err(error) => {
                     self.shared.waiting.end_write(parcel.id, WriteEnd::Refused);
-                    if passes(error.fault) && self.budget.withdraw() {
-                        self.shared
-                            .metrics
-                            .links
-                            .retries
-                            .with_label_values(&["writer"])
-                            .inc();
+                    if passes(error.fault) && self.may_repeat() {
                         again.push(parcel);
                     } else {
                         self.shared.refuse(parcel.id, error.fault);
                     }
+                    refused += 1;
                     refusal.get_or_insert(error);
                 }
             }
@@ -152,24 +183,24 @@ impl Writer {
         if let Ok(outstanding) = written.outstanding {
             self.shared.admission.saw_outstanding(outstanding);
         }
-        refusal.map_or(Ok(()), Err)
+        (refused, refusal)
     }
 
     /// No answer came: what was sent may be on the stream.
     fn broken_off(&self, parcels: &mut Vec<Parcel>) {
         parcels.retain(|parcel| {
             self.shared.waiting.end_write(parcel.id, WriteEnd::Unknown);
-            let again = self.budget.withdraw();
-            if again {
-                self.shared
-                    .metrics
-                    .links
-                    .retries
-                    .with_label_values(&["writer"])
-                    .inc();
-            }
-            again
+            self.may_repeat()
         });
+    }
+
+    fn may_repeat(&self) -> bool {
+        let may = self.budget.withdraw();
+        if may {
+            let retries = &self.shared.metrics.links.retries;
+            retries.with_label_values(&["writer"]).inc();
+        }
+        may
     }
 
     /// Answers requests that waited too long to be sent. One that may have been written keeps waiting
@@ -207,7 +238,6 @@ impl Shared {
             );
         }
         if !withdrawals.is_empty() {
-            self.metrics.withdrawn.inc_by(withdrawals.len() as u64);
             batch.withdraw(&self.names.requests, withdrawals);
         }
         batch
