@@ -7,7 +7,8 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -15,7 +16,6 @@ use tokio::time::timeout_at;
 
 use crate::alarm::Alarm;
 use crate::caller::Caller;
-use crate::recorder::LATE;
 use crate::run::Ending;
 use crate::schedule::Schedule;
 use crate::stop::Stop;
@@ -31,12 +31,17 @@ pub(crate) async fn run(
     let mut alarm = Alarm::new();
     let in_flight = Arc::new(Semaphore::new(max_in_flight));
     let mut calls = JoinSet::new();
+    // Whether arrivals wait for a place; if the run is cut short then, all that are due are unfinished.
+    let in_line = AtomicBool::new(false);
 
     let sending = async {
         for arrival in 0..schedule.total() {
             let due = began + schedule.due(arrival);
             alarm.wait_until(due).await;
-            match place(&in_flight, caller.deadline(due)).await {
+            in_line.store(true, Ordering::Relaxed);
+            let place = place(&in_flight, caller.deadline(due)).await;
+            in_line.store(false, Ordering::Relaxed);
+            match place {
                 Some(place) => {
                     let (caller, index) = (Arc::clone(caller), caller.begin());
                     calls.spawn(async move {
@@ -68,22 +73,16 @@ pub(crate) async fn run(
             }
         }
     }
-    let begun = caller.recorder().begun;
+    let never_begun = match cut_short {
+        Some(cut) if in_line.into_inner() => schedule
+            .due_within(cut.duration_since(began))
+            .saturating_sub(caller.recorder().begun),
+        _ => 0,
+    };
     Ending {
         sending_ended: Some(began + schedule.due(schedule.total())),
         cut_short,
-        never_begun: cut_short.map_or(0, |cut| {
-            waiting(&schedule, begun, cut.duration_since(began))
-        }),
-    }
-}
-
-/// How many arrivals stood in line when the run was cut short. The next one may be a moment late without being in line.
-fn waiting(schedule: &Schedule, begun: u64, cut: Duration) -> u64 {
-    if schedule.due(begun) + LATE < cut {
-        schedule.due_within(cut).saturating_sub(begun)
-    } else {
-        0
+        never_begun,
     }
 }
 
@@ -103,18 +102,7 @@ async fn place(in_flight: &Arc<Semaphore>, deadline: Instant) -> Option<OwnedSem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Length;
-
-    #[test]
-    fn arrivals_in_line_are_told_from_one_that_is_a_moment_late() {
-        let schedule = Schedule::new(100.0, Duration::ZERO, Length::Count(100));
-        let waiting = |begun, millis| waiting(&schedule, begun, Duration::from_millis(millis));
-        assert_eq!(waiting(50, 500), 0, "just due");
-        assert_eq!(waiting(50, 505), 0, "a moment late");
-        assert_eq!(waiting(50, 515), 2, "late, and another one due");
-        assert_eq!(waiting(50, 60_000), 50);
-        assert_eq!(waiting(100, 60_000), 0, "all begun");
-    }
+    use std::time::Duration;
 
     #[tokio::test]
     async fn a_place_that_gets_free_too_late_is_not_taken() {

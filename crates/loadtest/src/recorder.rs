@@ -10,7 +10,7 @@ use crate::request_ids::RequestIds;
 use crate::timeline::TimelineRecorder;
 
 /// A request that starts later than this after it was due counts as late.
-pub(crate) const LATE: Duration = Duration::from_millis(10);
+const LATE: Duration = Duration::from_millis(10);
 
 /// Everything that is known about the requests so far.
 #[derive(Debug)]

@@ -317,8 +317,6 @@ async fn an_abandoned_run_says_what_it_left_unfinished() {
             stop.into(),
         ));
         asked.notified().await;
-        // Long enough for the others to be late.
-        tokio::time::sleep(Duration::from_millis(20)).await;
         stage.send_replace(Stage::Abandoning);
 
         let report = run.await.unwrap().unwrap();

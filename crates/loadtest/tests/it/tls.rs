@@ -42,10 +42,14 @@ async fn start() -> (u16, String) {
             tokio::spawn(async move {
                 // A client that does not trust the certificate leaves during the handshake.
                 if let Ok(tls) = acceptor.accept(tcp).await {
+                    let http = auto::Builder::new(TokioExecutor::new());
+                    let http = match tls.get_ref().1.alpn_protocol() {
+                        Some(b"h2") => http.http2_only(),
+                        _ => http.http1_only(),
+                    };
                     let service = TowerToHyperService::new(router);
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(tls), service)
-                        .await;
+                    // It ends when the client leaves, however that looks from here.
+                    let _ = http.serve_connection(TokioIo::new(tls), service).await;
                 }
             });
         }
