@@ -12,6 +12,10 @@
 //!
 //! Members of the head that a reader does not know are ignored, and so are fields of an entry whose
 //! name is no request id, so that newer writers and older readers get along. Another `v` is refused.
+//!
+//! A head is bounded, so that a reader need not search a foreign megabyte for its end. What goes into
+//! one is therefore bounded where it is written, with room for the escapes of JSON; a failure's message,
+//! which may be long, travels as the body.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -22,7 +26,11 @@ use uuid::Uuid;
 const VERSION: u32 = 1;
 
 /// A head longer than this was not written by a client of ours.
-const MAX_HEAD: usize = 8 << 10;
+const MAX_HEAD: usize = 16 << 10;
+
+/// The longest text of a caller or a handler that goes into a head, in bytes; JSON makes six of one at
+/// most, and there are two beside the name of the reply stream.
+pub(crate) const MAX_HEAD_TEXT: usize = 1 << 10;
 
 /// A request may wait no longer than this, whatever its head says.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -90,10 +98,9 @@ struct ReplyHead<'a> {
     queue_us: u64,
     work_us: u64,
     deliveries: u64,
+    /// What a failure is called, or why a request is dead.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     code: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    message: Option<Cow<'a, str>>,
 }
 
 impl RequestEnvelope {
@@ -141,11 +148,11 @@ impl RequestEnvelope {
 impl ReplyEnvelope {
     /// The value of a reply's field.
     pub(crate) fn encode(&self) -> BytesMut {
-        let (status, code, message, body): (_, _, _, &[u8]) = match &self.outcome {
-            Outcome::Ok(body) => ("ok", None, None, body),
-            Outcome::Failed { code, message } => ("failed", Some(code), Some(message), &[]),
-            Outcome::Panicked => ("panicked", None, None, &[]),
-            Outcome::DeadLettered { cause } => ("dead-lettered", None, Some(cause), &[]),
+        let (status, code, body): (_, _, &[u8]) = match &self.outcome {
+            Outcome::Ok(body) => ("ok", None, body),
+            Outcome::Failed { code, message } => ("failed", Some(code), message.as_bytes()),
+            Outcome::Panicked => ("panicked", None, &[]),
+            Outcome::DeadLettered { cause } => ("dead-lettered", Some(cause), &[]),
         };
         let head = ReplyHead {
             v: VERSION,
@@ -153,8 +160,7 @@ impl ReplyEnvelope {
             queue_us: micros(self.queue),
             work_us: micros(self.work),
             deliveries: self.deliveries,
-            code: code.map(|code| code.as_str().into()),
-            message: message.map(|message| message.as_str().into()),
+            code: code.map(|code| cut(code, MAX_HEAD_TEXT).into()),
         };
         join(&head, body)
     }
@@ -166,15 +172,15 @@ impl ReplyEnvelope {
         if head.v != VERSION {
             return Err(EnvelopeError::Version);
         }
-        let message = || head.message.clone().unwrap_or_default().into_owned();
+        let code = || head.code.clone().unwrap_or_default().into_owned();
         let outcome = match &*head.status {
             "ok" => Outcome::Ok(body),
             "failed" => Outcome::Failed {
-                code: head.code.clone().unwrap_or_default().into_owned(),
-                message: message(),
+                code: code(),
+                message: String::from_utf8_lossy(&body).into_owned(),
             },
             "panicked" => Outcome::Panicked,
-            "dead-lettered" => Outcome::DeadLettered { cause: message() },
+            "dead-lettered" => Outcome::DeadLettered { cause: code() },
             _ => return Err(EnvelopeError::Head),
         };
         Ok(Self {
@@ -191,6 +197,14 @@ pub(crate) fn request_id(name: &[u8]) -> Option<Uuid> {
     (name.len() == uuid::fmt::Hyphenated::LENGTH)
         .then(|| Uuid::try_parse_ascii(name).ok())
         .flatten()
+}
+
+/// The longest beginning of a text that has no more than `most` bytes.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 fn join(head: &impl Serialize, body: &[u8]) -> BytesMut {
@@ -315,6 +329,35 @@ mod tests {
         assert_eq!(
             RequestEnvelope::decode(vec![(b"a".to_vec(), b"b".to_vec())]),
             Err(EnvelopeError::NoRequest)
+        );
+    }
+
+    #[test]
+    fn the_longest_texts_that_are_sent_are_read() {
+        let text = "\u{1}".repeat(MAX_HEAD_TEXT);
+        let value =
+            RequestEnvelope::encode(&"\\".repeat(400), MAX_TTL, Some(&text), Some(&text), b"");
+        assert!(RequestEnvelope::decode(fields(Uuid::nil(), &value)).is_ok());
+
+        let long = "é\u{1}".repeat(100_000);
+        let reply = ReplyEnvelope {
+            outcome: Outcome::Failed {
+                code: long.clone(),
+                message: long.clone(),
+            },
+            queue: Duration::ZERO,
+            work: Duration::ZERO,
+            deliveries: 1,
+        };
+        let decoded = ReplyEnvelope::decode(reply.encode().to_vec()).expect("own bytes");
+        let code = cut(&long, MAX_HEAD_TEXT).to_owned();
+        assert!((MAX_HEAD_TEXT - 1..=MAX_HEAD_TEXT).contains(&code.len()));
+        assert_eq!(
+            decoded.outcome,
+            Outcome::Failed {
+                code,
+                message: long
+            }
         );
     }
 

@@ -96,9 +96,9 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Failure {
-    /// A short token that programs branch on, chosen by the service.
+    /// A short token that programs branch on, chosen by the service; cut after 1 KiB.
     pub code: String,
-    /// A sentence for people.
+    /// A sentence for people; cut where a reply's body would be too large.
     pub message: String,
 }
 

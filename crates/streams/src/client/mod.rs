@@ -45,7 +45,7 @@ use self::{
 };
 use crate::{
     config::{ClientConfig, ReplyStream},
-    envelope::MAX_TTL,
+    envelope::{MAX_HEAD_TEXT, MAX_TTL},
     error::{ConfigError, Fault, Refusal, RequestError},
     health::{ClientHealth, NotReady, ServerInfo},
     keys::StreamNames,
@@ -149,19 +149,23 @@ impl Options {
         self
     }
 
-    /// The media type of the body, for the worker.
+    /// The media type of the body, for the worker. One of more than 1 KiB is left out.
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
+        self.content_type = Some(content_type.into()).filter(fits_head);
         self
     }
 
-    /// The W3C trace context to carry to the worker.
+    /// The W3C trace context to carry to the worker. One of more than 1 KiB is left out.
     #[must_use]
     pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
-        self.traceparent = Some(traceparent.into());
+        self.traceparent = Some(traceparent.into()).filter(fits_head);
         self
     }
+}
+
+fn fits_head(text: &String) -> bool {
+    text.len() <= MAX_HEAD_TEXT
 }
 
 impl Client {

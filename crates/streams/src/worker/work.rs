@@ -17,7 +17,7 @@ use super::{
     settle::Finished,
 };
 use crate::{
-    envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
+    envelope::{Outcome, ReplyEnvelope, RequestEnvelope, cut},
     error::Failure,
     lock,
     wire::{Delivery, Entry},
@@ -155,7 +155,10 @@ async fn work(
             }
         }
         Ok(Ok(Ok(body))) => Outcome::Ok(body),
-        Ok(Ok(Err(Failure { code, message }))) => Outcome::Failed { code, message },
+        Ok(Ok(Err(Failure { code, message }))) => Outcome::Failed {
+            message: cut(&message, core.max_body).to_owned(),
+            code,
+        },
         Ok(Err(panic)) => {
             core.metrics.panicked.inc();
             tracing::error!(request = %id, entry = %in_hand.entry, panic = panic_text(&*panic), "the handler panicked");
