@@ -6,7 +6,7 @@
 //! publishes the `run_id` it found in [`Followed`]; whoever holds a connection to another server sees
 //! the change and gives its connection up.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, IntoConnectionInfo, Pipeline, TlsCertificates, Value,
@@ -105,17 +105,18 @@ impl Connector {
             settings = settings.set_username(username);
         }
         if let Some(file) = &config.password_file {
-            let password = read(file).await?;
+            let password = read(file, Fault::NoAuth).await?;
             let password = String::from_utf8(password)
                 .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
-            settings = settings.set_password(password.strip_suffix('\n').unwrap_or(&password));
+            let line = password.strip_suffix('\n').unwrap_or(&password);
+            settings = settings.set_password(line.strip_suffix('\r').unwrap_or(line));
         } else if let Some(password) = &config.password {
             settings = settings.set_password(password);
         }
         let info = info.set_redis_settings(settings);
         Ok(match &config.ca_file {
             Some(file) => {
-                let root_cert = Some(read(file).await?);
+                let root_cert = Some(read(file, Fault::Tls).await?);
                 redis::Client::build_with_tls(
                     info,
                     TlsCertificates {
@@ -152,11 +153,8 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-async fn read(file: &std::path::Path) -> Result<Vec<u8>, WireError> {
+async fn read(file: &Path, fault: Fault) -> Result<Vec<u8>, WireError> {
     tokio::fs::read(file).await.map_err(|error| {
-        WireError::new(
-            Fault::NoAuth,
-            format!("{} cannot be read: {error}", file.display()),
-        )
+        WireError::new(fault, format!("{} cannot be read: {error}", file.display()))
     })
 }
