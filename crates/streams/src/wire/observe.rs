@@ -26,6 +26,8 @@ pub(crate) struct Observation {
     pub workers: Vec<WorkerSummary>,
     /// Announcements of workers that are gone, to be pruned.
     pub stale: Vec<String>,
+    /// Whether the stream has its group.
+    pub has_group: bool,
 }
 
 /// What a worker says of itself.
@@ -58,9 +60,9 @@ impl Observation {
         let [time, length, dead, oldest, workers, pending] =
             <[Value; 6]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
         let now = redis_time(time)?;
-        let pending = match checked(pending) {
-            Ok(summary) => array(summary)?.first().map_or(Ok(0), count)?,
-            Err(error) if error.fault == Fault::NoGroup => 0,
+        let (pending, has_group) = match checked(pending) {
+            Ok(summary) => (array(summary)?.first().map_or(Ok(0), count)?, true),
+            Err(error) if error.fault == Fault::NoGroup => (0, false),
             Err(error) => return Err(error),
         };
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -78,6 +80,7 @@ impl Observation {
             backlog,
             workers,
             stale,
+            has_group,
         })
     }
 
@@ -155,7 +158,9 @@ impl Announcement {
     }
 }
 
-/// The living and the dead. What cannot be understood was not written by a worker of ours and is left alone.
+/// The living and the dead. An announcement from the future was made before the clock was set back. What
+/// cannot be understood was not written by a worker of ours and is left alone; further numbers are a
+/// newer worker's.
 fn workers_of(hash: Value, now_ms: u64) -> Result<(Vec<WorkerSummary>, Vec<String>), WireError> {
     let (mut alive, mut stale) = (Vec::new(), Vec::new());
     let mut fields = array(checked(hash)?)?.into_iter();
@@ -166,10 +171,10 @@ fn workers_of(hash: Value, now_ms: u64) -> Result<(Vec<WorkerSummary>, Vec<Strin
             .split(' ')
             .filter_map(|number| number.parse().ok())
             .collect();
-        let [at_ms, terminals, mean_work_us, served] = numbers[..] else {
+        let [at_ms, terminals, mean_work_us, served, ..] = numbers[..] else {
             continue;
         };
-        if u128::from(now_ms.saturating_sub(at_ms)) > ANNOUNCEMENT_LIFETIME.as_millis() {
+        if u128::from(now_ms.abs_diff(at_ms)) > ANNOUNCEMENT_LIFETIME.as_millis() {
             stale.push(consumer);
         } else {
             let terminals = u32::try_from(terminals).unwrap_or(u32::MAX);
@@ -196,7 +201,9 @@ mod tests {
             bulk("old"),
             bulk("1000 5 150 7"),
             bulk("new"),
-            bulk("95000 5 150 7"),
+            bulk("95000 5 150 7 0"),
+            bulk("future"),
+            bulk("3700000 5 150 7"),
             bulk("foreign"),
             bulk("hello"),
         ]);
@@ -210,7 +217,7 @@ mod tests {
                 served: 7
             }]
         );
-        assert_eq!(stale, vec!["old".to_owned()]);
+        assert_eq!(stale, vec!["old".to_owned(), "future".to_owned()]);
         assert_eq!(
             workers_of(Value::Nil, 0).expect("no hash"),
             (vec![], vec![])

@@ -7,9 +7,10 @@ use tokio::time::timeout;
 
 use super::Core;
 use crate::{
+    health::WorkerSummary,
     link::Link,
     lock,
-    wire::{Announcement, Observation, WireError},
+    wire::{Announcement, Connection, Group, Observation, WireError},
 };
 
 /// Between two announcements; several fit into an announcement's lifetime.
@@ -22,6 +23,9 @@ const ROUNDS_PER_SWEEP: u32 = 8;
 /// many leases.
 const CONSUMER_IDLE: Duration = Duration::from_secs(60);
 const CONSUMER_IDLE_LEASES: u32 = 6;
+
+/// Most consumers deleted in one round, which must leave time for the next announcement.
+const MOST_DELETED: usize = 100;
 
 /// Runs until it is aborted.
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
@@ -45,14 +49,8 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
 async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), WireError> {
     let names = &core.group.names;
     let connection = link.connect().await?;
-    let announcement = Announcement {
-        terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
-        mean_work_us: core.metrics.mean_work_us(),
-        served: core.metrics.served_total(),
-    };
-    announcement
-        .publish(names, &core.group.consumer, connection)
-        .await?;
+    // Refused under memory pressure, when it is all the more important to look.
+    let announced = announce(core, connection).await;
     let observation = Observation::take(names, connection).await?;
     if !observation.stale.is_empty() {
         Announcement::revoke(names, &observation.stale, connection).await?;
@@ -75,18 +73,46 @@ async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), Wire
         {
             core.metrics.streams.set_size(stream, entries, bytes);
         }
-        let idle = CONSUMER_IDLE.max(core.group.lease * CONSUMER_IDLE_LEASES);
-        for consumer in core.group.idle_consumers(connection, idle).await? {
-            let alive = consumer == core.group.consumer
-                || observation
-                    .workers
-                    .iter()
-                    .any(|worker| worker.consumer == consumer);
-            if !alive && core.group.delete_consumer(connection, &consumer).await? {
-                tracing::info!(consumer, "deleted the consumer of a worker that is gone");
-            }
+        if observation.has_group {
+            delete_dead_consumers(core, connection, &observation.workers).await?;
         }
     }
     *lock(&core.observation) = Some(observation);
+    announced
+}
+
+/// Tells what this worker can do. One that drains does nothing more for anybody new.
+async fn announce(core: &Core, connection: &mut Connection) -> Result<(), WireError> {
+    let Group {
+        names, consumer, ..
+    } = &core.group;
+    if core.is_draining() {
+        return Announcement::revoke(names, std::slice::from_ref(consumer), connection).await;
+    }
+    let announcement = Announcement {
+        terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
+        mean_work_us: core.metrics.mean_work_us(),
+        served: core.metrics.served_total(),
+    };
+    announcement.publish(names, consumer, connection).await
+}
+
+async fn delete_dead_consumers(
+    core: &Core,
+    connection: &mut Connection,
+    alive: &[WorkerSummary],
+) -> Result<(), WireError> {
+    let idle = CONSUMER_IDLE.max(core.group.lease * CONSUMER_IDLE_LEASES);
+    let mut dead = core.group.idle_consumers(connection, idle).await?;
+    dead.retain(|consumer| {
+        *consumer != core.group.consumer && alive.iter().all(|worker| worker.consumer != *consumer)
+    });
+    let mut deleted = 0;
+    for consumer in dead.iter().take(MOST_DELETED) {
+        deleted += usize::from(core.group.delete_consumer(connection, consumer).await?);
+    }
+    if deleted > 0 {
+        tracing::info!(deleted, "deleted the consumers of workers that are gone");
+    }
     Ok(())
 }

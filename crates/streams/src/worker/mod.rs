@@ -272,7 +272,7 @@ impl Monitor {
     ///
     /// The first thing that is in the way.
     pub fn readiness(&self) -> Result<(), NotReady> {
-        if self.core.draining.load(Ordering::Relaxed) {
+        if self.core.is_draining() {
             return Err(NotReady::Draining);
         }
         self.core.status.readiness()
@@ -314,6 +314,10 @@ impl Core {
 
     fn terminals(&self) -> usize {
         self.terminals.load(Ordering::Relaxed)
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Until when an entry that needs no reply is tried to be acknowledged.
