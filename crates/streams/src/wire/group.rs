@@ -43,6 +43,8 @@ pub(crate) struct Fetched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PendingEntry {
     pub id: EntryId,
+    /// How long nobody touched it.
+    pub idle: Duration,
     /// How often it has been delivered.
     pub deliveries: u64,
 }
@@ -177,11 +179,12 @@ impl Group {
             .into_iter()
             .map(|row| {
                 let row = array(row)?;
-                let [id, _consumer, _idle, deliveries] = row.as_slice() else {
+                let [id, _consumer, idle, deliveries] = row.as_slice() else {
                     return Err(WireError::unexpected("XPENDING"));
                 };
                 Ok(PendingEntry {
                     id: text(id.clone())?.parse()?,
+                    idle: Duration::from_millis(count(idle)?),
                     deliveries: count(deliveries)?,
                 })
             })

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{Core, Drained};
 use crate::{
+    error::Fault,
     link::Link,
     wire::{Announcement, Group, Whose, WireError},
 };
@@ -28,6 +29,9 @@ const READ_ENDS: Duration = Duration::from_secs(3);
 
 /// How long the last commands may take.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// A worker may have more pending than terminals: dead letters that could not be written.
+const MOST_HANDED_BACK: usize = 10_000;
 
 /// Steps 1 to 3a: ends the fetch loop and waits for what runs. Returns false if something had to be cut.
 pub(super) async fn finish(
@@ -61,7 +65,7 @@ pub(super) async fn say_goodbye(core: &Arc<Core>, link: &mut Link) -> Drained {
         handed_back: 0,
         consumer_deleted: false,
     };
-    let mut result = Err(WireError::new(crate::error::Fault::Timeout, "no time left"));
+    let mut result = Err(WireError::new(Fault::Timeout, "no time left"));
     let _ = timeout(GOODBYE, async {
         // Twice: the first try may find a connection that broke since.
         for _ in 0..2 {
@@ -92,15 +96,26 @@ async fn goodbye(core: &Core, link: &mut Link, drained: &mut Drained) -> Result<
         connection,
     )
     .await?;
+    let most = core.terminals().max(MOST_HANDED_BACK);
     let pending = core
         .group
-        .pending(connection, Whose::Own, Duration::ZERO, 10_000)
-        .await?;
+        .pending(connection, Whose::Own, Duration::ZERO, most)
+        .await;
+    let mut pending = match pending {
+        // Nothing to give back and nothing to leave.
+        Err(error) if error.fault == Fault::NoGroup => {
+            drained.consumer_deleted = true;
+            return Ok(());
+        }
+        pending => pending?,
+    };
+    // What is idle for a lease is claimable already: it lapsed, or an attempt before this gave it back.
+    pending.retain(|row| row.idle < core.group.lease);
     if !pending.is_empty() {
         core.group.hand_back(connection, &pending).await?;
         core.metrics.handed_back.inc_by(pending.len() as u64);
+        drained.handed_back += pending.len();
     }
-    drained.handed_back = pending.len();
     drained.consumer_deleted = core.group.delete_consumer(connection, consumer).await?;
     Ok(())
 }
