@@ -51,13 +51,8 @@ impl ReplyReader {
         self.link.connect().await?;
         if look || !self.link.is_proven() {
             let connection = self.link.connection()?;
-            if self.reader.resume(connection).await? == Resumed::Rewound {
-                tracing::warn!(
-                    part = "reader",
-                    stream = self.reader.stream,
-                    "the reply stream ends before the last reply that was read, it was deleted or lost its tail; reading all of it"
-                );
-            }
+            let resumed = self.reader.resume(connection).await?;
+            self.tell(resumed);
             self.link.succeeded();
             let _before = self.in_place.send_replace(Ok(()));
         }
@@ -73,6 +68,25 @@ impl ReplyReader {
             self.deliver(entry);
         }
         Ok(count)
+    }
+
+    /// A dedicated reply stream that is gone has expired, since nothing was asked for long.
+    fn tell(&self, resumed: Resumed) {
+        let shared = self.shared.reply_stream == self.shared.names.responses;
+        let stream = &self.reader.stream;
+        match resumed {
+            Resumed::Rewound => tracing::warn!(
+                part = "reader",
+                stream,
+                "the reply stream ends before the last reply that was read, it was begun anew or lost its tail; reading all of it"
+            ),
+            Resumed::Gone if shared => tracing::warn!(
+                part = "reader",
+                stream,
+                "the reply stream is gone; reading all of what takes its place"
+            ),
+            Resumed::Gone | Resumed::InPlace => {}
+        }
     }
 
     /// Hands each reply of an entry to its caller. Fields that are no replies are counted and passed over.

@@ -27,24 +27,21 @@ impl ReplyStreamReader {
     }
 
     /// Finds the place to read on from. The first time that is the end of the stream; after a
-    /// reconnect it is where reading stopped, unless the stream ends before that: then it was deleted or
-    /// the server lost its tail, and all it holds now is read.
+    /// reconnect it is where reading stopped, unless the stream ends before that: then it was begun anew or
+    /// the server lost its tail, and all it holds now is read. So is all of a stream that is gone and
+    /// comes back.
     pub(crate) async fn resume(
         &mut self,
         connection: &mut Connection,
     ) -> Result<Resumed, WireError> {
-        let end = self.end(connection).await?;
-        let resumed = match self.position {
-            None => {
-                self.position = Some(end);
-                Resumed::InPlace
-            }
-            Some(position) if end < position => {
-                self.position = Some(EntryId::ZERO);
-                Resumed::Rewound
-            }
-            Some(_) => Resumed::InPlace,
+        let (position, resumed) = match (self.position, self.end(connection).await?) {
+            (None, end) => (end.unwrap_or(EntryId::ZERO), Resumed::InPlace),
+            (Some(position), Some(end)) if position <= end => (position, Resumed::InPlace),
+            (Some(_), Some(_)) => (EntryId::ZERO, Resumed::Rewound),
+            (Some(EntryId::ZERO), None) => (EntryId::ZERO, Resumed::InPlace),
+            (Some(_), None) => (EntryId::ZERO, Resumed::Gone),
         };
+        self.position = Some(position);
         Ok(resumed)
     }
 
@@ -111,18 +108,19 @@ impl ReplyStreamReader {
         Ok(())
     }
 
-    async fn end(&self, connection: &mut Connection) -> Result<EntryId, WireError> {
+    /// The last id of the stream, if there is one.
+    async fn end(&self, connection: &mut Connection) -> Result<Option<EntryId>, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("EXISTS").arg(&self.stream);
         pipe.cmd("XINFO").arg("STREAM").arg(&self.stream);
         let mut answers = connection.send(&pipe).await?.into_iter();
         if checked(answers.next().unwrap_or_default())? == Value::Int(0) {
-            return Ok(EntryId::ZERO);
+            return Ok(None);
         }
         let mut fields = array(checked(answers.next().unwrap_or_default())?)?.into_iter();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
             if text(name)? == "last-generated-id" {
-                return text(value)?.parse();
+                return Ok(Some(text(value)?.parse()?));
             }
         }
         Err(WireError::unexpected("XINFO STREAM"))
@@ -136,4 +134,6 @@ pub(crate) enum Resumed {
     InPlace,
     /// At the start: the stream is not the one that was read before.
     Rewound,
+    /// At the start of a stream that is to come: the one that was read is gone.
+    Gone,
 }
