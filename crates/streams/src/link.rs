@@ -55,6 +55,8 @@ impl Link {
         status: &Arc<Status>,
         metrics: &LinkMetrics,
     ) -> Self {
+        // Shows as zero from the start, so that the first reconnect is seen as a rise.
+        metrics.reconnects.with_label_values(&[part]);
         Self {
             part,
             block,

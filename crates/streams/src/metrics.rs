@@ -27,7 +27,8 @@ pub(crate) struct StreamMetrics {
 }
 
 impl LinkMetrics {
-    pub(crate) fn register(registry: &Registry) -> Result<Self, ConfigError> {
+    /// `retrying` is the part that sends writes again; it shows as zero from the start.
+    pub(crate) fn register(registry: &Registry, retrying: &str) -> Result<Self, ConfigError> {
         let reconnects = IntCounterVec::new(
             Opts::new(
                 "redis_reconnects_total",
@@ -42,6 +43,9 @@ impl LinkMetrics {
             ),
             &["part"],
         );
+        if let Ok(retries) = &retries {
+            retries.with_label_values(&[retrying]);
+        }
         Ok(Self {
             reconnects: register(registry, reconnects)?,
             retries: register(registry, retries)?,

@@ -64,7 +64,7 @@ impl ClientMetrics {
                 "replies_undecodable_total",
                 "Fields of the reply stream that are no replies.",
             )?,
-            links: LinkMetrics::register(registry)?,
+            links: LinkMetrics::register(registry, "writer")?,
             streams: StreamMetrics::register(registry)?,
         };
         for reason in Refusal::ALL {

@@ -107,7 +107,11 @@ impl Writer {
                 }
                 self.link.failed(&error);
                 // Whoever was refused for good knows; only what is tried again needs a pause.
-                if parcels.is_empty() { Ok(()) } else { Err(error) }
+                if parcels.is_empty() {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
             Err(error) => {
                 self.broken_off(parcels);
@@ -135,7 +139,9 @@ impl Writer {
                 Err(lasting) => lasting,
             },
             // Not in time, or the reader has ended, which it never does before this loop.
-            Ok(Err(_)) | Err(_) => return Err(WireError::new(fault, "the reply reader is not in place")),
+            Ok(Err(_)) | Err(_) => {
+                return Err(WireError::new(fault, "the reply reader is not in place"));
+            }
         };
         for parcel in parcels.drain(..) {
             self.shared.refuse(parcel.id, fault);

@@ -106,7 +106,7 @@ impl WorkerMetrics {
                 registry,
                 IntGauge::new("requests_in_hand", "Requests that this worker has now."),
             )?,
-            links: LinkMetrics::register(registry)?,
+            links: LinkMetrics::register(registry, "settle")?,
             streams: StreamMetrics::register(registry)?,
             mean_work: MeanWork::default(),
             first_served: Notify::new(),

@@ -186,8 +186,8 @@ fn due(open: &mut VecDeque<Finished>, now: Instant) -> Vec<Finished> {
         let Some(finished) = open.pop_front() else {
             break;
         };
-        let fits = batch.is_empty()
-            || (batch.len() < MOST && bytes + finished.bytes() <= MOST_BYTES);
+        let fits =
+            batch.is_empty() || (batch.len() < MOST && bytes + finished.bytes() <= MOST_BYTES);
         if finished.not_before <= now && fits {
             bytes += finished.bytes();
             batch.push(finished);
