@@ -7,6 +7,15 @@ mod system;
 
 mod answers;
 mod answers_raw;
+mod concurrency;
+mod crashes;
+mod disconnects;
+mod leaving;
 mod main_path;
 mod observation;
+mod poison;
+mod redis_refuses;
+mod redis_restarts;
 mod refusals;
+mod settings;
+mod start_order;

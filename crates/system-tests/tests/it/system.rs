@@ -18,6 +18,7 @@ mod recovery;
 mod rest;
 mod service;
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -26,6 +27,7 @@ use testbed::{
     Answer, Folder, History, HttpClient, Load, Outcome, Recorder, RedisServer, RunningLoad,
     Targets, eventually,
 };
+use tokio::task::JoinSet;
 
 pub(crate) use allowed::{Allowed, DUPLICATES, REDIS_FAULT};
 pub(crate) use balancer::Balancer;
@@ -46,6 +48,9 @@ pub(crate) const REQUESTS: &str = "weather-requests";
 pub(crate) const RESPONSES: &str = "weather-responses";
 pub(crate) const DEAD: &str = "weather-requests:dead";
 pub(crate) const GROUP: &str = "weather-proxies";
+
+/// A request under way.
+pub(crate) type Asking = Pin<Box<dyn Future<Output = anyhow::Result<Answer>> + Send>>;
 
 /// A running system.
 pub(crate) struct System {
@@ -133,6 +138,19 @@ impl System {
         Ok(())
     }
 
+    /// Starts those proxies again that have crashed, as whatever keeps services running does.
+    pub(crate) async fn restart_crashed_proxies(&mut self) -> anyhow::Result<usize> {
+        let mut restarted = 0;
+        for proxy in &mut self.proxies {
+            if proxy.process().exit_status().is_some() && !proxy.has_ended() {
+                proxy.until_crashed().await?;
+                proxy.start_again()?;
+                restarted += 1;
+            }
+        }
+        Ok(restarted)
+    }
+
     /// Sends the callers to come to those ingresses, of the living ones, that the test chooses by number.
     pub(crate) fn route_to(&self, chosen: impl Fn(usize) -> bool) {
         let living = self.ingresses.iter().enumerate();
@@ -170,21 +188,43 @@ impl System {
             .await
     }
 
+    /// So many callers of this ingress at the same time, in the background.
+    pub(crate) fn callers(&self, ingress: usize, count: usize) -> JoinSet<Outcome> {
+        let mut callers = JoinSet::new();
+        for _ in 0..count {
+            let recorder = self.recorder.clone();
+            let base = self.ingresses[ingress].base().to_owned();
+            callers.spawn(async move { recorder.send(&base).await });
+        }
+        callers
+    }
+
     /// Who asks on behalf of callers; a clone must be dropped before [`finish`](Self::finish), since its idle
     /// connections count as the services' open descriptors.
     pub(crate) fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
 
-    /// A request of the test's own, which is not in the history.
-    pub(crate) async fn post(
+    /// A request of the test's own, which is not in the history. It can be spawned.
+    pub(crate) fn post(
         &self,
         ingress: usize,
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
-    ) -> anyhow::Result<Answer> {
+    ) -> Asking {
         let url = format!("{}{CITY}", self.ingresses[ingress].base());
-        Ok(self.client.post(&url, headers, body.into(), LONG).await?)
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (client, body) = (self.client.clone(), body.into());
+        Box::pin(async move {
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (&**name, &**value))
+                .collect();
+            Ok(client.post(&url, &headers, body, LONG).await?)
+        })
     }
 
     /// The sum of a figure over all living proxies.

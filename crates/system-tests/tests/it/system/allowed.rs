@@ -31,6 +31,7 @@ pub(crate) const DUPLICATES: &[&str] = &[
 pub(crate) struct Allowed {
     pub(super) history: Expectations,
     pub(super) dead_letters: u64,
+    pub(super) consumers: u64,
     pub(super) counters: Vec<&'static str>,
     pub(super) errors: Vec<&'static str>,
     pub(super) beside: bool,
@@ -46,6 +47,7 @@ impl Allowed {
         Self {
             history: Expectations::default(),
             dead_letters: 0,
+            consumers: 0,
             counters: Vec::new(),
             errors: Vec::new(),
             beside: false,
@@ -79,6 +81,13 @@ impl Allowed {
     /// Exactly so many dead letters.
     pub(crate) fn dead_letters(mut self, count: u64) -> Self {
         self.dead_letters = count;
+        self
+    }
+
+    /// So many consumers of proxies that left in order, beside those of killed ones: one that hands work back cannot
+    /// take its consumer along.
+    pub(crate) fn consumers(mut self, left_behind: u64) -> Self {
+        self.consumers = left_behind;
         self
     }
 

@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail, ensure};
 use testbed::{History, Outcome, Recorder, Summary, What, check};
 
 use super::log::lines;
-use super::{Allowed, CITY, Kind, System};
+use super::{Allowed, CITY, Kind, Service, System};
 
 impl System {
     /// Checks the run against what the test allows.
@@ -52,7 +52,7 @@ impl System {
 
     /// Every answer in the history is one that an ingress counted; what the proxies served covers all weather.
     ///
-    /// What a killed process had counted is gone, so this is looked at only where all lived throughout.
+    /// What an ended process had counted is gone, so this is looked at only where all lived throughout.
     async fn sums_agree(&self, allowed: &Allowed) -> anyhow::Result<()> {
         let (mut sent, mut seen) = (0, BTreeMap::<u16, f64>::new());
         for event in self.history.events() {
@@ -72,7 +72,7 @@ impl System {
             let mut services = self
                 .services()
                 .filter(move |service| service.kind() == kind);
-            services.all(|service| !service.has_ended() && service.times_lost() == 0)
+            services.all(Service::lived_throughout)
         };
         if lived(Kind::Proxy) && !self.proxies.is_empty() {
             let served = self.proxies_sum("requests_served_total").await?;

@@ -56,7 +56,7 @@ impl System {
         let lost: u64 = self.proxies.iter().map(Service::times_lost).sum();
         eventually(REST, async || {
             let left = Leftovers::read(&self.redis, REQUESTS, GROUP).await?;
-            Ok(left.check(living + lost, allowed.dead_letters)?)
+            Ok(left.check(living + lost + allowed.consumers, allowed.dead_letters)?)
         })
         .await?;
         let keys: Vec<String> = self.redis.command(&["KEYS", "*"]).await?;

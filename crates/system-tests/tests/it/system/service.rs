@@ -49,6 +49,8 @@ pub(crate) struct Service {
     ended: Cell<bool>,
     /// How often it went without a goodbye.
     lost: Cell<u64>,
+    /// Whether the present process is not the first.
+    restarted: bool,
     _port: Port,
 }
 
@@ -107,6 +109,7 @@ impl Launch {
             fresh: OnceCell::new(),
             ended: Cell::new(false),
             lost: Cell::new(0),
+            restarted: false,
             name,
             _port: port,
         })
@@ -246,6 +249,11 @@ impl Service {
         self.ended.get()
     }
 
+    /// Whether its first process is still there, so that its counters cover the whole run.
+    pub(super) fn lived_throughout(&self) -> bool {
+        !self.ended.get() && !self.restarted
+    }
+
     /// How often it ended without a goodbye.
     pub(super) fn times_lost(&self) -> u64 {
         self.lost.get()
@@ -330,6 +338,7 @@ impl Service {
         self.process = spawn(self.kind, &self.name, &self.folder, &self.settings)?;
         self.fresh = OnceCell::new();
         self.ended.set(false);
+        self.restarted = true;
         self.note("is started again");
         Ok(())
     }

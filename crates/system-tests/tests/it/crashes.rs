@@ -1,0 +1,193 @@
+//! Processes that go without a goodbye, or stand still for too long.
+
+use std::time::Duration;
+
+use testbed::{Load, Outcome, What};
+
+use crate::system::{Allowed, DUPLICATES, System};
+
+/// Faults 1 and 3: a proxy is killed in the middle of its work, twice. Others take its requests over after its lease,
+/// and all callers get their weather.
+#[tokio::test]
+async fn a_killed_proxy_loses_no_request() -> anyhow::Result<()> {
+    let mut system = System::builder()
+        .ingresses(2)
+        .proxies(3)
+        .proxy("LEASE", "1s")
+        .proxy("PROCESSING_TIME", "300ms")
+        .start()
+        .await?;
+    let load = system.load(Load::Closed { callers: 30 });
+    for victim in [0, 1] {
+        let proxy = system.proxy(victim);
+        proxy
+            .until_figure("terminals_active", &[], |active| active == 5.0)
+            .await?;
+        proxy.kill().await?;
+        system.until_answered(60).await?;
+        system.proxy_mut(victim).start_again()?;
+        system.proxy(victim).until_ready().await?;
+    }
+    system.until_answered(60).await?;
+    load.stop().await?;
+
+    // Both died with all terminals at work, so all of that was delivered again.
+    let reclaimed = system.proxies_sum("requests_reclaimed_total").await?;
+    assert!(reclaimed >= 5.0, "{reclaimed} requests were taken over");
+    system.report(format!(
+        "{reclaimed} requests of two killed proxies were taken over"
+    ));
+    let summary = system
+        .finish(Allowed::nothing().counters(DUPLICATES))
+        .await?;
+    // One lease, one sweep, and the work itself; the rest of the bound is for a busy machine.
+    assert!(summary.latency(1.0) < Duration::from_secs(10), "{summary}");
+    Ok(())
+}
+
+/// Fault 4: a proxy stands still for longer than its lease and then goes on. Others did its work by then; what it
+/// finishes all the same is counted as done twice, and no caller sees a second answer.
+#[tokio::test]
+async fn a_zombie_does_no_harm() -> anyhow::Result<()> {
+    let mut system = System::builder()
+        .proxies(2)
+        .proxy("LEASE", "1s")
+        .proxy("PROCESSING_TIME", "300ms")
+        .start()
+        .await?;
+    let load = system.load(Load::Closed { callers: 20 });
+    let zombie = system.proxy(0);
+    zombie
+        .until_figure("terminals_active", &[], |active| active == 5.0)
+        .await?;
+    zombie.freeze().await?;
+    let taken_over = |count: f64| count >= 5.0;
+    let survivor = system.proxy(1);
+    survivor
+        .until_figure("requests_reclaimed_total", &[], taken_over)
+        .await?;
+    system.until_answered(30).await?;
+    zombie.thaw()?;
+    let twice = zombie
+        .until_figure("requests_duplicate_total", &[], |count| count >= 1.0)
+        .await?;
+    system.until_answered(60).await?;
+    load.stop().await?;
+    assert!(
+        twice <= 5.0,
+        "it had 5 terminals, and {twice} requests were done twice"
+    );
+    system.report(format!("{twice} requests were done twice"));
+    system
+        .finish(Allowed::nothing().counters(DUPLICATES))
+        .await?;
+    Ok(())
+}
+
+/// Fault 6: an ingress is killed while callers wait. They see the connection break; the callers of the other one see
+/// nothing of it, and what the dead one had sent leaves nothing behind.
+#[tokio::test]
+async fn a_killed_ingress_takes_only_its_own_callers_along() -> anyhow::Result<()> {
+    let mut system = System::builder()
+        .ingresses(2)
+        .reply_streams(&["shared", "dedicated"])
+        .proxies(2)
+        .proxy("PROCESSING_TIME", "200ms")
+        .start()
+        .await?;
+    let load = system.load(Load::Closed { callers: 30 });
+    for victim in [0, 1] {
+        system.until_answered(40).await?;
+        let waiting = |waiting: f64| waiting >= 5.0;
+        system
+            .ingress(victim)
+            .until_figure("pending_requests", &[], waiting)
+            .await?;
+        let dead = system.ingress(victim).base().to_owned();
+        let killed = system.history().events().len();
+        system.route_to(|number| number != victim);
+        system.ingress(victim).kill().await?;
+        system.until_answered(60).await?;
+        system.ingress_mut(victim).start_again()?;
+        system.ingress(victim).until_ready().await?;
+        system.route_to(|_| true);
+
+        let events = system.history().events();
+        let of_the_dead: Vec<_> = events
+            .iter()
+            .filter_map(|event| match &event.what {
+                What::Sent {
+                    request, target, ..
+                } if *target == dead => Some(*request),
+                _ => None,
+            })
+            .collect();
+        for event in &events[killed..] {
+            if let What::Ended {
+                request,
+                outcome: Outcome::Failed { .. },
+            } = event.what
+            {
+                assert!(of_the_dead.contains(&request), "{event}");
+            }
+        }
+    }
+    system.until_answered(40).await?;
+    load.stop().await?;
+    let lost = system.history().events();
+    let lost = lost.iter().filter(|event| {
+        matches!(
+            event.what,
+            What::Ended {
+                outcome: Outcome::Failed { .. },
+                ..
+            }
+        )
+    });
+    let lost = lost.count();
+    assert!(lost >= 10, "only {lost} callers lost their connection");
+    system.report(format!(
+        "{lost} callers lost their connection with two killed ingresses"
+    ));
+    // The callers there were at both times.
+    let allowed = Allowed::nothing().failures(60).min_success(0.5);
+    system
+        .finish(allowed.counters(&["replies_unmatched_total"]))
+        .await?;
+    Ok(())
+}
+
+/// Fault 31: proxies that are killed over and over leave consumers behind; those are deleted, and none that is alive.
+#[tokio::test]
+async fn the_work_of_a_proxy_that_never_comes_back_is_done() -> anyhow::Result<()> {
+    let mut system = System::builder()
+        .proxies(1)
+        .proxy("LEASE", "500ms")
+        .proxy("PROCESSING_TIME", "2s")
+        .start()
+        .await?;
+    let waiting = system.callers(0, 8);
+    system
+        .proxy(0)
+        .until_figure("terminals_active", &[], |active| active == 5.0)
+        .await?;
+    system.proxy(0).kill().await?;
+    system.add_proxy(&[("PROCESSING_TIME", "20ms")]).await?;
+    let outcomes = waiting.join_all().await;
+    assert!(
+        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
+        "{outcomes:?}"
+    );
+    let reclaimed = system
+        .proxy(1)
+        .figure("requests_reclaimed_total", &[])
+        .await?;
+    assert_eq!(
+        reclaimed, 5.0,
+        "exactly what the dead one had in hand was taken over"
+    );
+    system
+        .finish(Allowed::nothing().counters(&["requests_reclaimed_total"]))
+        .await?;
+    Ok(())
+}
