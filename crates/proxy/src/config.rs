@@ -1,4 +1,5 @@
-//! The settings of the proxy. Contradictions are found here, before anything is opened.
+//! The settings of the proxy. What contradicts itself is refused before anything is opened; what only the
+//! engine can judge, before anything is served.
 
 mod provider;
 
