@@ -12,6 +12,7 @@ mod crashes;
 mod disconnects;
 mod leaving;
 mod main_path;
+mod metrics_document;
 mod observation;
 mod poison;
 mod redis_refuses;
