@@ -32,6 +32,8 @@ pub struct TcpProxy {
 #[derive(Clone, Copy, Debug)]
 struct Line {
     mode: Mode,
+    /// Where new connections lead.
+    upstream: u16,
     /// Connections of an older epoch end: with a reset, or in order.
     epoch: u64,
     reset: bool,
@@ -60,6 +62,7 @@ impl TcpProxy {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let (line, orders) = watch::channel(Line {
             mode: Mode::Forward,
+            upstream,
             epoch: 0,
             reset: false,
         });
@@ -68,12 +71,7 @@ impl TcpProxy {
             epoch: 0,
             connections: 0,
         });
-        let task = tokio::spawn(run(
-            address,
-            (Ipv4Addr::LOCALHOST, upstream).into(),
-            orders,
-            report,
-        ));
+        let task = tokio::spawn(run(address, orders, report));
         let proxy = Self {
             port,
             line,
@@ -101,6 +99,12 @@ impl TcpProxy {
             .await
     }
 
+    /// Leads new connections to this port on 127.0.0.1, as when a name is given to another server. Those
+    /// there are stay as they are.
+    pub fn redirect(&self, upstream: u16) {
+        self.line.send_modify(|line| line.upstream = upstream);
+    }
+
     /// Ends the connections it has accepted with a TCP reset; new ones are served as before.
     pub async fn reset(&self) -> anyhow::Result<()> {
         let mode = self.line.borrow().mode;
@@ -125,11 +129,8 @@ impl TcpProxy {
         self.line.send_modify(|line| {
             line.mode = mode;
             if let Some(reset) = end {
-                *line = Line {
-                    mode,
-                    epoch: line.epoch + 1,
-                    reset,
-                };
+                line.epoch += 1;
+                line.reset = reset;
             }
         });
         self.line.borrow().epoch
@@ -153,7 +154,6 @@ impl Drop for TcpProxy {
 /// Listens while the line is not cut. Ends, and so tells those who wait, if its port cannot be had again.
 async fn run(
     address: SocketAddr,
-    upstream: SocketAddr,
     mut orders: watch::Receiver<Line>,
     report: watch::Sender<Status>,
 ) {
@@ -182,7 +182,7 @@ async fn run(
         });
         tokio::select! {
             client = accept(listener.as_ref()) => {
-                connections.spawn(carry(client, upstream, epoch, orders.clone()));
+                connections.spawn(carry(client, epoch, orders.clone()));
             }
             Some(_) = connections.join_next() => {}
             changed = orders.changed() => {
@@ -208,13 +208,9 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 /// Carries one connection until either end closes it or the test ends it.
-async fn carry(
-    mut client: TcpStream,
-    upstream: SocketAddr,
-    epoch: u64,
-    mut orders: watch::Receiver<Line>,
-) {
-    let Ok(mut server) = TcpStream::connect(upstream).await else {
+async fn carry(mut client: TcpStream, epoch: u64, mut orders: watch::Receiver<Line>) {
+    let upstream = orders.borrow().upstream;
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else {
         return;
     };
     let (there, back) = (orders.clone(), orders.clone());

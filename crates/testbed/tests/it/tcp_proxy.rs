@@ -161,3 +161,20 @@ async fn dropping_ends_everything() -> anyhow::Result<()> {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn new_connections_follow_to_another_server_and_old_ones_stay() -> anyhow::Result<()> {
+    let proxy = echo().await;
+    let mut old = connect(&proxy).await?;
+    is_echoed(&mut old, "before").await;
+    let other = TcpListener::bind("127.0.0.1:0").await?;
+    proxy.redirect(other.local_addr()?.port());
+    let mut new = connect(&proxy).await?;
+    let (mut accepted, _) = timeout(LONG, other.accept()).await??;
+    accepted.write_all(b"other").await?;
+    let mut got = [0; 5];
+    timeout(LONG, new.read_exact(&mut got)).await??;
+    assert_eq!(&got, b"other");
+    is_echoed(&mut old, "still there").await;
+    Ok(())
+}
