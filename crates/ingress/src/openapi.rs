@@ -68,7 +68,8 @@ struct Document;
             example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             description = "W3C trace context to carry along; ignored if it is malformed."),
     ),
-    request_body(content = Question, content_type = "application/json", description = "JSON in UTF-8, not compressed. Other fields are ignored."),
+    request_body(content = Question, content_type = "application/json", description = "JSON in UTF-8, not compressed. Other fields are ignored.",
+        example = json!({"city": "New York", "location": "Downtown"})),
     responses(
         (status = 200, description = "The weather", body = Answer, content_type = "application/json", headers(
             ("X-Request-Id" = String, description = "Your id if you sent a well-formed one, else the `requestId`"),
@@ -92,13 +93,24 @@ fn city() {}
     reason = "it describes a type that knows nothing of OpenAPI"
 )]
 struct Question {
-    /// Trimmed; no control characters.
-    #[schema(min_length = 1, max_length = 256, example = "New York")]
-    city: String,
-    /// Trimmed; no control characters.
-    #[schema(min_length = 1, max_length = 256, example = "Downtown")]
-    location: String,
+    #[schema(inline)]
+    city: Text,
+    #[schema(inline)]
+    location: Text,
 }
+
+/// Text that is trimmed: no control characters, and something other than white space.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 256,
+    pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+)]
+#[allow(
+    dead_code,
+    reason = "it describes a rule of a type that knows nothing of OpenAPI"
+)]
+struct Text(String);
 
 /// The weather there.
 #[derive(ToSchema)]
@@ -175,18 +187,16 @@ fn answer(problems: &[Problem]) -> Response {
     {
         answer = answer.header("Retry-After", header("When to try again, in seconds"));
     }
-    match problems
+    let own = match problems
         .first()
         .map(|problem| problem.kind().status.as_u16())
     {
-        Some(405) => answer = answer.header("Allow", header("The methods that this path has")),
-        Some(415) => {
-            answer = answer.header(
-                "Accept-Encoding",
-                header("`identity` if the body came encoded"),
-            )
-        }
-        _ => {}
+        Some(405) => Some(("Allow", "The methods that this path has")),
+        Some(415) => Some(("Accept-Encoding", "`identity` if the body came encoded")),
+        _ => None,
+    };
+    if let Some((name, description)) = own {
+        answer = answer.header(name, header(description));
     }
     answer.build()
 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use testbed::{Failure, HttpClient, Metrics, RedisServer, eventually};
+use testbed::{Failure, HttpClient, Metrics, RawConnection, RedisServer, eventually};
 use tokio::net::TcpStream;
 
 use crate::support::{Ingress, PATIENCE, problem, question, request_bytes, worker};
@@ -69,6 +69,14 @@ async fn a_drain_answers_who_is_in_flight() {
     assert_eq!(ready.status, 503);
     assert_eq!(ready.json().unwrap()["reason"], "draining");
 
+    eventually(PATIENCE, async || {
+        match RawConnection::open(&ingress.base).await {
+            Ok(_) => anyhow::bail!("new callers are still let in"),
+            Err(_) => Ok(()),
+        }
+    })
+    .await
+    .unwrap();
     stage.release.notify_one();
     let answer = wire.read_answer(PATIENCE).await.unwrap();
     assert_eq!(answer.status, 200);

@@ -75,11 +75,11 @@ pub(super) async fn serve(
     let io = TokioIo::new(Observed::new(stream, activity.clone()));
     let mut connection = pin!(protocol.serve_connection(io, service));
     let mut alarm = pin!(sleep_until(Instant::now() + limits.header_timeout));
-    let mut goaway_sent = false;
+    let mut told_to_leave = false;
     loop {
         let end = poll_fn(|cx| {
-            if !goaway_sent && activity.wants_goaway() {
-                goaway_sent = true;
+            if !told_to_leave && activity.wants_goaway() {
+                told_to_leave = true;
                 connection.as_mut().graceful_shutdown();
             }
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -100,9 +100,16 @@ pub(super) async fn serve(
             Poll::Pending
         });
         tokio::select! {
+            // In this order, so that a response that is ready together with the news is told to be the last.
+            biased;
+            changed = stage.changed() => match changed {
+                Ok(()) => activity.drain(),
+                Err(_) => return,
+            },
             end = end => match end {
                 End::Overdue(Overdue::Idle) if !activity.is_draining() => {
                     activity.drain();
+                    told_to_leave = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 End::Overdue(overdue) => {
@@ -114,10 +121,6 @@ pub(super) async fn serve(
                     return;
                 }
                 End::Closed(Ok(())) => return,
-            },
-            changed = stage.changed() => match changed {
-                Ok(()) => activity.drain(),
-                Err(_) => return,
             },
         }
     }

@@ -9,6 +9,9 @@ use streams::{ConfigError, RedisConfig, StreamNames};
 use super::values::{Secret, address, bytes, count, duration, positive_duration, text};
 use crate::server::{self, Limits};
 
+/// More threads than any machine has cores; asking for more is a slip.
+const MOST_THREADS: u32 = 1024;
+
 /// How long idle connections stay open once a drain began; no setting, since nobody has to choose it.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -122,7 +125,7 @@ pub struct Http {
     #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
     pub max_headers: usize,
     /// Threads that serve; 1 costs the least CPU per request, more processes scale further
-    #[arg(long, env, default_value = "1", value_parser = count)]
+    #[arg(long, env, default_value = "1", value_parser = threads)]
     pub worker_threads: u32,
 }
 
@@ -171,6 +174,13 @@ pub struct Log {
     /// auto (text on a terminal and json elsewhere), text or json
     #[arg(long, env, default_value_t, value_parser = log_format)]
     pub log_format: LogFormat,
+}
+
+fn threads(text: &str) -> Result<u32, String> {
+    match count(text)? {
+        threads @ ..=MOST_THREADS => Ok(threads),
+        _ => Err(format!("is more than {MOST_THREADS} threads")),
+    }
 }
 
 fn log_filter(text: &str) -> Result<LogFilter, String> {

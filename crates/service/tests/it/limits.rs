@@ -310,3 +310,41 @@ async fn a_caller_that_leaves_drops_its_handler() {
     drop(wire);
     patiently(dropped.notified()).await;
 }
+
+#[tokio::test]
+async fn odd_request_targets_and_versions_are_answered() {
+    let server = Server::start(hello(), ROOMY).await;
+    for (what, head, status) in [
+        (
+            "absolute form",
+            "GET http://elsewhere/hello HTTP/1.1\r\nhost: t\r\n\r\n",
+            200,
+        ),
+        (
+            "asterisk form",
+            "OPTIONS * HTTP/1.1\r\nhost: t\r\n\r\n",
+            404,
+        ),
+        (
+            "authority form",
+            "CONNECT elsewhere:80 HTTP/1.1\r\nhost: t\r\n\r\n",
+            404,
+        ),
+        ("no host", "GET /hello HTTP/1.1\r\n\r\n", 200),
+        ("HTTP/1.0", "GET /hello HTTP/1.0\r\n\r\n", 200),
+        (
+            "a query",
+            "GET /hello?a=b&c HTTP/1.1\r\nhost: t\r\n\r\n",
+            200,
+        ),
+        (
+            "an upgrade",
+            "GET /hello HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+            200,
+        ),
+    ] {
+        let mut wire = server.connect().await;
+        wire.send(head).await;
+        assert_eq!(wire.response().await.status, status, "{what}");
+    }
+}

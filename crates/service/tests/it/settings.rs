@@ -117,6 +117,10 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
         r#"TEST_TERMINALS: "-1" is not a whole number from 1 to 4294967295"#,
     );
     check(
+        &["--worker-threads", "5000"],
+        r#"WORKER_THREADS: "5000" is more than 1024 threads"#,
+    );
+    check(
         &["--request-stream", " "],
         r#"REQUEST_STREAM: " " is empty: unset it or give it a value"#,
     );
