@@ -6,7 +6,7 @@ use std::{any::Any, sync::Arc};
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, Uri, header},
+    http::{HeaderName, HeaderValue, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -64,7 +64,7 @@ async fn exchange(
     let echoed = callers_id(request.headers()).cloned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let mut observed = exchanges.metrics.begin(request.method(), route);
+    let mut measurement = exchanges.metrics.begin(request.method(), route);
     let method = request.method().clone();
 
     let mut response = if head_fits(&request, exchanges.max_headers) {
@@ -77,15 +77,15 @@ async fn exchange(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         problem.write(id.0, &mut response);
     }
-    let status = response.status().as_u16();
-    observed.answered(status);
-    log(
-        id,
-        echoed.as_ref(),
-        &method,
+    let elapsed = measurement.answered(response.status());
+    tracing::debug!(
+        request_id = %id.0,
+        callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
+        %method,
         route,
-        status,
-        observed.elapsed(),
+        status = response.status().as_u16(),
+        duration_ms = elapsed.as_secs_f64() * 1e3,
+        "request answered"
     );
     let headers = response.headers_mut();
     if let Some(id) = echoed.or_else(|| id.header()) {
@@ -111,25 +111,6 @@ fn head_fits(request: &Request, max_bytes: usize) -> bool {
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + SEPARATORS;
     request.headers().len() <= MAX_HEADER_FIELDS
         && target(request.uri()) + request.headers().iter().map(field).sum::<usize>() <= max_bytes
-}
-
-fn log(
-    id: RequestId,
-    callers: Option<&HeaderValue>,
-    method: &Method,
-    route: &str,
-    status: u16,
-    elapsed: std::time::Duration,
-) {
-    tracing::debug!(
-        request_id = %id.0,
-        callers_id = callers.and_then(|id| id.to_str().ok()),
-        %method,
-        route,
-        status,
-        duration_ms = elapsed.as_secs_f64() * 1e3,
-        "request answered"
-    );
 }
 
 /// The panic itself is in the log by now; it is a bug, whoever called.

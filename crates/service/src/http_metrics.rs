@@ -1,14 +1,14 @@
 //! Counts and times of HTTP requests, with bounded label values: a route is a template, not a path, and
 //! whatever has no route or an unusual method is `other`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use common::metrics::SECONDS;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The status under which a request is counted whose caller left before the answer.
-const CALLER_LEFT: u16 = 499;
+const CALLER_LEFT: &str = "499";
 
 /// The families of the HTTP server.
 #[derive(Debug, Clone)]
@@ -49,57 +49,50 @@ impl HttpMetrics {
     }
 
     /// Starts the clock of one request. Dropped unanswered it counts as a caller that left.
-    pub(crate) fn begin<'a>(&self, method: &Method, route: &'a str) -> Observed<'a> {
+    pub(crate) fn begin<'a>(&'a self, method: &Method, route: &'a str) -> Measurement<'a> {
         self.in_flight.inc();
-        let method = method_label(method);
-        Observed {
-            requests: self.requests.clone(),
-            duration: self.duration.with_label_values(&[method, route]),
-            in_flight: self.in_flight.clone(),
-            method,
+        Measurement {
+            metrics: self,
+            method: method_label(method),
             route,
             begun: Instant::now(),
-            status: CALLER_LEFT,
+            status: None,
         }
     }
 }
 
 /// One request on its way.
 #[derive(Debug)]
-pub(crate) struct Observed<'a> {
-    requests: IntCounterVec,
-    duration: Histogram,
-    in_flight: IntGauge,
+pub(crate) struct Measurement<'a> {
+    metrics: &'a HttpMetrics,
     method: &'static str,
     route: &'a str,
     begun: Instant,
-    status: u16,
+    status: Option<StatusCode>,
 }
 
-impl Observed<'_> {
-    /// The answer it gets.
-    pub(crate) fn answered(&mut self, status: u16) {
-        self.status = status;
-    }
-
-    /// How long it has taken so far.
-    pub(crate) fn elapsed(&self) -> std::time::Duration {
+impl Measurement<'_> {
+    /// The answer it gets, and how long it took.
+    pub(crate) fn answered(&mut self, status: StatusCode) -> Duration {
+        self.status = Some(status);
         self.begun.elapsed()
     }
 }
 
-impl Drop for Observed<'_> {
+impl Drop for Measurement<'_> {
     fn drop(&mut self) {
-        self.in_flight.dec();
-        self.duration.observe(self.begun.elapsed().as_secs_f64());
-        let mut digits = [b'0'; 3];
-        for (digit, place) in digits.iter_mut().zip([100, 10, 1]) {
-            *digit += u8::try_from(self.status / place % 10).unwrap_or(0);
-        }
-        let status = std::str::from_utf8(&digits).unwrap_or("other");
-        self.requests
-            .with_label_values(&[self.method, self.route, status])
-            .inc();
+        let HttpMetrics {
+            requests,
+            duration,
+            in_flight,
+        } = self.metrics;
+        let (method, route) = (self.method, self.route);
+        let status = self.status.as_ref().map_or(CALLER_LEFT, StatusCode::as_str);
+        in_flight.dec();
+        duration
+            .with_label_values(&[method, route])
+            .observe(self.begun.elapsed().as_secs_f64());
+        requests.with_label_values(&[method, route, status]).inc();
     }
 }
 

@@ -1,17 +1,25 @@
-//! What an HTTP service process is made of: settings, accept loop with time limits, admin routes.
+//! What an HTTP service process is made of.
+//!
+//! A binary reads its [`settings`], hands over to [`run_process`], binds its [`Endpoints`] and serves its
+//! routes there. [`server`] keeps connections within their bounds and leaves without losing anybody; every
+//! request goes through [`Exchanges`], which answers with a [`Problem`] what no route does; the
+//! [admin routes](admin_routes) and the [Swagger routes](swagger_routes) are the same everywhere.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod admin;
-mod body;
+mod process;
+pub mod settings;
+
 mod endpoints;
+pub mod server;
+
+mod body;
 mod exchange;
 mod http_metrics;
-mod parts;
 mod problem;
-mod process;
 mod request_id;
-pub mod server;
-pub mod settings;
+
+mod admin;
+mod parts;
 mod swagger;
 
 pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
