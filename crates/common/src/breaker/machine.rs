@@ -61,6 +61,10 @@ pub(super) enum Change {
         open_for: Duration,
     },
     HalfOpened,
+    /// The probe failed.
+    Reopened {
+        open_for: Duration,
+    },
     Closed,
 }
 
@@ -123,14 +127,14 @@ impl Machine {
                 *failures_in_a_row += 1;
                 window.record(true, now);
                 if let Some(cause) = self.cause_to_open(now) {
-                    self.open(cause, now);
+                    self.open(Some(cause), now);
                 }
             }
             (Phase::Closed { .. }, Verdict::Cancelled) => {}
             (Phase::HalfOpen { .. }, Verdict::Success) => self.close(now),
             (Phase::HalfOpen { .. }, Verdict::Failure) => {
                 self.failed_probes = self.failed_probes.saturating_add(1);
-                self.open("failed probe", now);
+                self.open(None, now);
             }
             (Phase::HalfOpen { probe_out }, Verdict::Cancelled) => *probe_out = false,
             // No ticket is of this generation: an open breaker gives none out.
@@ -174,13 +178,18 @@ impl Machine {
         (enough && share >= self.config.failure_ratio).then_some("failure ratio")
     }
 
-    fn open(&mut self, cause: &'static str, now: Instant) {
+    /// Without a cause it was open just before.
+    fn open(&mut self, cause: Option<&'static str>, now: Instant) {
         let longest = self.open_for.ceiling(self.failed_probes);
         let open_for = longest.mul_f64(0.5 + 0.5 * fastrand::f64());
         let phase = Phase::Open {
             until: now + open_for,
         };
-        self.enter(State::Open, phase, Change::Opened { cause, open_for });
+        let change = match cause {
+            Some(cause) => Change::Opened { cause, open_for },
+            None => Change::Reopened { open_for },
+        };
+        self.enter(State::Open, phase, change);
     }
 
     fn end_open(&mut self, now: Instant) {

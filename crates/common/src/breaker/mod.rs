@@ -161,7 +161,12 @@ impl CircuitBreaker {
                 let open_for_ms = open_for.as_millis() as u64;
                 tracing::warn!(breaker, cause, open_for_ms, "circuit breaker opened");
             }
-            Change::HalfOpened => tracing::info!(breaker, "circuit breaker lets a probe through"),
+            // An outage of an hour is told when it begins and when it ends, not at each probe.
+            Change::HalfOpened => tracing::debug!(breaker, "circuit breaker lets a probe through"),
+            Change::Reopened { open_for } => {
+                let open_for_ms = open_for.as_millis() as u64;
+                tracing::debug!(breaker, open_for_ms, "circuit breaker stays open");
+            }
             Change::Closed => tracing::info!(breaker, "circuit breaker closed"),
         }
     }
