@@ -157,7 +157,9 @@ pub struct WorkerConfig {
     /// the lease is renewed at a third of it. A dead worker's requests are taken over after one
     /// lease and one sweep, which is a quarter of a lease. Default 10 s, at least 100 ms.
     pub lease: Duration,
-    /// How often a request is delivered before it becomes a dead letter. Default 3.
+    /// How often a request is delivered before it becomes a dead letter. A worker makes one last delivery at
+    /// a time, so that requests which died with another one's worker do not become dead letters with it.
+    /// Default 3.
     pub max_deliveries: u64,
     /// How long a drain waits for work that runs before it hands the rest back. Default 25 s.
     pub drain_timeout: Duration,

@@ -39,7 +39,7 @@ use self::{
     metrics::ClientMetrics,
     observer::Observer,
     outbox::{Outbox, Parcel, Ticket},
-    replies::ReplyReader,
+    replies::{Displaced, ReplyReader},
     waiting::{Answer, Left, NotParked, Waiting},
     writer::Writer,
 };
@@ -225,7 +225,10 @@ impl Client {
                 &shared.metrics.links,
             )
         };
-        let (in_place, reader_in_place) = watch::channel(Err(Fault::Disconnected));
+        let (in_place, reader_in_place) = watch::channel(Err(Displaced {
+            fault: Fault::Disconnected,
+            since: Instant::now(),
+        }));
         let reader = ReplyReader {
             shared: Arc::clone(&shared),
             link: link("reader", replies::BLOCK),

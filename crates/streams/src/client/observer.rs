@@ -97,7 +97,7 @@ impl Observer {
     }
 
     /// Asks Redis for a write that changes nothing: creating the group that exists. It is refused
-    /// under the same conditions as a request would be.
+    /// under the same conditions as a request would be, so that what it meets counts for the writer.
     async fn probe(&mut self) -> Result<(), WireError> {
         let Ok(permit) = self.breaker.acquire() else {
             return Ok(()); // Not yet, or the writer is at it.
@@ -108,10 +108,22 @@ impl Observer {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) => permit.success(),
-            Err(_) => permit.failure(),
+            Ok(()) => {
+                permit.success();
+                self.shared.status.up("writer");
+                Ok(())
+            }
+            Err(error) => {
+                permit.failure();
+                self.shared.status.fault("writer", &error);
+                // A refusal alone does not keep this loop from looking.
+                if error.needs_reconnect() {
+                    Err(error)
+                } else {
+                    Ok(())
+                }
+            }
         }
-        outcome
     }
 
     /// Waits for the next look: shorter while there is something to see, and while the circuit is open.

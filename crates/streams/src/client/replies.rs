@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Reply, Shared, waiting::Matched};
 use crate::{
@@ -25,8 +25,17 @@ pub(super) struct ReplyReader {
     pub shared: Arc<Shared>,
     pub link: Link,
     pub reader: ReplyStreamReader,
-    /// Whether it has its place, or what keeps it from it.
-    pub in_place: watch::Sender<Result<(), Fault>>,
+    /// Whether it has its place.
+    pub in_place: watch::Sender<Result<(), Displaced>>,
+}
+
+/// The reader does not have its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Displaced {
+    /// What keeps it from it.
+    pub fault: Fault,
+    /// For how long.
+    pub since: Instant,
 }
 
 impl ReplyReader {
@@ -38,7 +47,7 @@ impl ReplyReader {
                 Ok(entries) => look = entries == 0,
                 Err(error) => {
                     look = true;
-                    let _before = self.in_place.send_replace(Err(error.fault));
+                    self.displaced(error.fault);
                     self.link.failed(&error);
                     self.link.pause().await;
                 }
@@ -68,6 +77,16 @@ impl ReplyReader {
             self.deliver(entry);
         }
         Ok(count)
+    }
+
+    fn displaced(&self, fault: Fault) {
+        self.in_place.send_modify(|in_place| {
+            let since = match in_place {
+                Ok(()) => Instant::now(),
+                Err(displaced) => displaced.since,
+            };
+            *in_place = Err(Displaced { fault, since });
+        });
     }
 
     /// A dedicated reply stream that is gone has expired, since nothing was asked for long.

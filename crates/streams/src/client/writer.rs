@@ -13,7 +13,8 @@
 //!
 //! What cannot be sent within its send time is answered as unavailable, what is refused for a lasting
 //! reason at once. A request is written only while the reply reader has its place: while the reply stream
-//! cannot be read, work would be done that nobody can answer.
+//! cannot be read, work would be done that nobody can answer. A reader that is without its place for
+//! longer than a send time is not waited for any more.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{RETRY_AFTER, Shared, outbox::Parcel, waiting::WriteEnd};
+use super::{RETRY_AFTER, Shared, outbox::Parcel, replies::Displaced, waiting::WriteEnd};
 use crate::{
     envelope::RequestEnvelope,
     error::{Fault, RequestError},
@@ -36,8 +37,8 @@ pub(super) struct Writer {
     pub link: Link,
     pub breaker: CircuitBreaker,
     pub budget: RetryBudget,
-    /// Whether the reply reader has its place, or what keeps it from it.
-    pub reader: watch::Receiver<Result<(), Fault>>,
+    /// Whether the reply reader has its place.
+    pub reader: watch::Receiver<Result<(), Displaced>>,
 }
 
 impl Writer {
@@ -83,10 +84,9 @@ impl Writer {
                 return Err(error);
             }
         };
-        let reader = *self.reader.borrow();
-        if let (Err(fault), Some(send_by)) = (reader, parcels.iter().map(|p| p.send_by).min()) {
+        if !parcels.is_empty() && self.reader.borrow().is_err() {
             drop(permit);
-            return self.await_reader(fault, send_by, parcels).await;
+            return self.await_reader(parcels).await;
         }
         parcels.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
         let batch = self.shared.batch(parcels, withdrawals);
@@ -122,27 +122,27 @@ impl Writer {
         }
     }
 
-    /// Redis answers, but replies could pass unseen. Waits for the reader, no longer than the first
-    /// parcel may; where the reader's trouble will last, all are refused at once.
-    async fn await_reader(
-        &mut self,
-        fault: Fault,
-        send_by: Instant,
-        parcels: &mut Vec<Parcel>,
-    ) -> Result<(), WireError> {
-        let settled = self
-            .reader
-            .wait_for(|reader| reader.map_or_else(Fault::lasts, |()| true));
-        let fault = match timeout_at(send_by, settled).await {
-            Ok(Ok(reader)) => match *reader {
-                Ok(()) => return Ok(()),
-                Err(lasting) => lasting,
-            },
-            // Not in time, or the reader has ended, which it never does before this loop.
-            Ok(Err(_)) | Err(_) => {
-                return Err(WireError::new(fault, "the reply reader is not in place"));
-            }
+    /// Redis answers, but replies could pass unseen. Waits for the reader while that makes sense, then
+    /// refuses what waits here.
+    async fn await_reader(&mut self, parcels: &mut Vec<Parcel>) -> Result<(), WireError> {
+        let Err(displaced) = *self.reader.borrow() else {
+            return Ok(());
         };
+        let patience = displaced.since + self.shared.send_timeout;
+        let send_by = parcels.iter().map(|parcel| parcel.send_by).min();
+        let until = send_by.map_or(patience, |send_by| send_by.min(patience));
+        let decided = |reader: &Result<(), Displaced>| match reader {
+            Ok(()) => true,
+            Err(displaced) => displaced.fault.lasts(),
+        };
+        let _ = timeout_at(until, self.reader.wait_for(decided)).await;
+        let Err(Displaced { fault, .. }) = *self.reader.borrow() else {
+            return Ok(());
+        };
+        if !fault.lasts() && Instant::now() < patience {
+            // Whoever cannot wait longer is told when this loop comes round.
+            return Err(WireError::new(fault, "the reply reader is not in place"));
+        }
         for parcel in parcels.drain(..) {
             self.shared.refuse(parcel.id, fault);
         }

@@ -119,12 +119,13 @@ impl Group {
     }
 
     /// Reads up to `most` entries, waiting up to `block` for the first, or not at all. On servers with
-    /// `CLAIM` this brings entries whose lease lapsed, first, together with new ones.
+    /// `CLAIM` this brings entries whose lease lapsed, first, together with new ones, if it is to `take_over`.
     pub(crate) async fn read(
         &self,
         connection: &mut Connection,
         most: usize,
         block: Option<Duration>,
+        take_over: bool,
     ) -> Result<Fetched, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("XREADGROUP")
@@ -136,7 +137,7 @@ impl Group {
             // 0 would wait for ever.
             pipe.arg("BLOCK").arg(millis(block).max(1));
         }
-        if connection.server.reads_with_claim() {
+        if take_over && connection.server.reads_with_claim() {
             pipe.arg("CLAIM").arg(millis(self.lease));
         }
         pipe.arg("STREAMS").arg(&self.names.requests).arg(">");

@@ -15,7 +15,9 @@ pub(crate) use connect::{Connection, Connector, Followed};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, EntryId};
 pub(crate) use fault::WireError;
-pub(crate) use group::{Delivery, Fetched, Group, Recount, Settled, SettledBatch, Whose};
+pub(crate) use group::{
+    Delivery, Fetched, Group, PendingEntry, Recount, Settled, SettledBatch, Whose,
+};
 pub(crate) use observe::{Announcement, Observation};
 pub(crate) use replies::{ReplyStreamReader, Resumed};
 pub(crate) use requests::{RequestBatch, Written};

@@ -12,6 +12,11 @@
 //! After a reconnect, entries may have been delivered to a connection that broke before they arrived:
 //! whatever is pending for this worker and not running is taken again, as the same delivery.
 //!
+//! A request that ends its worker takes along what the worker had in hand besides, and all of that lapses
+//! and is delivered again at the same time. So that the innocent do not die with it until they are dead
+//! letters together, a worker makes only one last delivery at a time: of two requests that died with the
+//! same workers, one is then alone among its like, and only the one to blame dies once more.
+//!
 //! The group is made only where a read found it missing, never to be safe: under memory pressure a
 //! creation is refused while reads go on, and a worker that reconnects then must still drain the stream.
 //! The first read after a failure does not wait on the server, so that this part counts as up when, and
@@ -30,7 +35,7 @@ use crate::{
     error::Fault,
     link::Link,
     lock,
-    wire::{Fetched, Group, Recount, Whose, WireError},
+    wire::{Delivery, EntryId, Fetched, Group, PendingEntry, Recount, Whose, WireError},
 };
 
 /// Sweeps per lease where there is no `CLAIM`.
@@ -38,6 +43,10 @@ pub(super) const SWEEPS_PER_LEASE: u32 = 4;
 
 /// Leases between two sweeps where there is.
 const LEASES_PER_PURGE: u32 = 6;
+
+/// Lapsed entries that a sweep looks at beyond those it can take, so that what waits for its last delivery
+/// does not hide what lapsed behind it.
+const BEYOND: usize = 64;
 
 /// The longest that a read waits on the server.
 pub(super) const MAX_BLOCK: Duration = Duration::from_secs(5);
@@ -56,6 +65,8 @@ pub(super) struct Fetch {
     /// A read succeeded at some time, so that there was a group.
     pub group_seen: bool,
     pub next_sweep: Instant,
+    /// The last delivery that was made here, in hand still or not.
+    pub last_chance: Option<EntryId>,
 }
 
 impl Fetch {
@@ -122,16 +133,23 @@ impl Fetch {
             return Ok(());
         }
         let until_sweep = self.next_sweep.saturating_duration_since(Instant::now());
-        let block = (!unproven).then_some(until_sweep.min(MAX_BLOCK));
+        let take_over = !self.has_last_chance();
+        let longest = if take_over {
+            MAX_BLOCK
+        } else {
+            core.group.lease / SWEEPS_PER_LEASE
+        };
+        let block = (!unproven).then_some(until_sweep.min(longest));
         let sent = Instant::now();
         let overtaken = self.link.overtaken();
         let connection = self.link.connection()?;
-        let fetched = select! {
-            fetched = core.group.read(connection, most, block) => fetched?,
+        let mut fetched = select! {
+            fetched = core.group.read(connection, most, block, take_over) => fetched?,
             error = overtaken => return Err(error),
         };
         self.link.succeeded();
         self.group_seen = true;
+        self.put_off(&mut fetched.deliveries).await?;
         self.take_all(fetched, sent, &mut free);
         Ok(())
     }
@@ -146,8 +164,10 @@ impl Fetch {
             .pending(connection, Whose::Own, Duration::ZERO, most)
             .await?;
         pending.retain(|row| !core.running.has(row.id));
+        self.keep_one_last_chance(&mut pending, |row| row.deliveries);
         pending.truncate(free.num_permits());
         if !pending.is_empty() {
+            let connection = self.link.connection()?;
             let sent = Instant::now();
             let fetched = core
                 .group
@@ -164,13 +184,9 @@ impl Fetch {
         let core = Arc::clone(&self.core);
         let lease = core.group.lease;
         let connection = self.link.connection()?;
-        let period = if connection.server.reads_with_claim() {
-            lease * LEASES_PER_PURGE
-        } else {
-            lease / SWEEPS_PER_LEASE
-        };
+        let reads_claim = connection.server.reads_with_claim();
         // What runs here must not hide what is to be taken over behind it.
-        let most = free.num_permits() + core.running.len();
+        let most = free.num_permits() + core.running.len() + BEYOND;
         let (own, mut lapsed): (Vec<_>, Vec<_>) = core
             .group
             .pending(connection, Whose::Everybodys, lease, most)
@@ -183,8 +199,10 @@ impl Fetch {
             let renewed = core.group.renew(connection, &own, lease).await?;
             core.running.renewed(&renewed, sent);
         }
+        self.keep_one_last_chance(&mut lapsed, |row| row.deliveries + 1);
         lapsed.truncate(free.num_permits());
         if !lapsed.is_empty() {
+            let connection = self.link.connection()?;
             let sent = Instant::now();
             let fetched = core
                 .group
@@ -192,11 +210,68 @@ impl Fetch {
                 .await?;
             self.take_all(fetched, sent, free);
         }
+        let reads_take_over = reads_claim && !self.has_last_chance();
+        let period = if reads_take_over {
+            lease * LEASES_PER_PURGE
+        } else {
+            lease / SWEEPS_PER_LEASE
+        };
         self.next_sweep = Instant::now() + period;
         Ok(())
     }
 
-    fn take_all(&self, fetched: Fetched, sent: Instant, free: &mut OwnedSemaphorePermit) {
+    /// Whether a last delivery is in hand: then nothing is taken over that would be another. A read with
+    /// `CLAIM` cannot choose, so that it is left to the sweeps meanwhile.
+    fn has_last_chance(&self) -> bool {
+        self.last_chance
+            .is_some_and(|entry| self.core.running.has(entry))
+    }
+
+    /// Whether this is the last delivery before a request becomes a dead letter. Where it is the first as
+    /// well, nothing is known against the request.
+    fn is_last_chance(&self, deliveries: u64) -> bool {
+        deliveries > 1 && deliveries == self.core.max_deliveries
+    }
+
+    /// Of entries that could be claimed, drops all but one of those whose delivery would be their last.
+    fn keep_one_last_chance(
+        &self,
+        pending: &mut Vec<PendingEntry>,
+        deliveries: impl Fn(&PendingEntry) -> u64,
+    ) {
+        let mut one = self.has_last_chance();
+        pending.retain(|row| {
+            !self.is_last_chance(deliveries(row)) || !std::mem::replace(&mut one, true)
+        });
+    }
+
+    /// Of entries that were read, hands all but one of those back whose delivery is their last, as if it had
+    /// not been made.
+    async fn put_off(&mut self, deliveries: &mut Vec<Delivery>) -> Result<(), WireError> {
+        let mut one = self.has_last_chance();
+        let mut put_off = Vec::new();
+        for delivery in &*deliveries {
+            let id = delivery.entry.id;
+            // What runs here already was only given to us again, and goes on.
+            let last = self.is_last_chance(delivery.deliveries) && !self.core.running.has(id);
+            if last && std::mem::replace(&mut one, true) {
+                put_off.push(PendingEntry {
+                    id,
+                    idle: Duration::ZERO,
+                    deliveries: delivery.deliveries,
+                });
+            }
+        }
+        if put_off.is_empty() {
+            return Ok(());
+        }
+        let connection = self.link.connection()?;
+        self.core.group.hand_back(connection, &put_off).await?;
+        deliveries.retain(|delivery| put_off.iter().all(|row| row.id != delivery.entry.id));
+        Ok(())
+    }
+
+    fn take_all(&mut self, fetched: Fetched, sent: Instant, free: &mut OwnedSemaphorePermit) {
         if !lock(&self.core.clock).sample(sent, Instant::now(), fetched.redis_time) {
             tracing::warn!(
                 "Redis's clock was set; requests from before count their time from now on"
@@ -207,6 +282,12 @@ impl Fetch {
             let Some(terminal) = free.split(1) else {
                 return;
             };
+            if self.is_last_chance(delivery.deliveries) {
+                self.last_chance = Some(delivery.entry.id);
+                // Until it is done reads take nothing over, so sweeps do.
+                let soon = Instant::now() + self.core.group.lease / SWEEPS_PER_LEASE;
+                self.next_sweep = self.next_sweep.min(soon);
+            }
             take(
                 &self.core,
                 &self.handler,

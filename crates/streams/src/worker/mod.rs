@@ -221,6 +221,7 @@ impl Worker {
             group_missing: false,
             group_seen: false,
             next_sweep: Instant::now(),
+            last_chance: None,
         };
         let lease = lease::spawn(Arc::clone(&core), lease_stops).map_err(WorkerError::Thread)?;
         let fetch = tokio::spawn(fetch.run());
