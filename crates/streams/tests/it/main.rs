@@ -6,7 +6,12 @@
     unreachable_pub
 )]
 
+mod dead_letters;
 mod deadlines;
+mod drain;
+mod faults;
 mod leases;
+mod log;
 mod path;
+mod scene;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
@@ -65,6 +66,33 @@ impl Service {
             Ok(request.body.to_vec())
         })
         .await
+    }
+
+    pub async fn make_group(&self) {
+        let StreamNames {
+            requests, group, ..
+        } = &self.names;
+        self.redis
+            .command::<()>(&["XGROUP", "CREATE", requests, group, "0", "MKSTREAM"])
+            .await
+            .unwrap();
+    }
+
+    /// From now on Redis refuses whatever takes memory.
+    pub async fn run_out_of_memory(&self) {
+        self.set("maxmemory", "1").await;
+    }
+
+    pub async fn have_memory_again(&self) {
+        self.set("maxmemory", "0").await;
+    }
+
+    /// Changes a setting of the running server.
+    pub async fn set(&self, name: &str, value: &str) {
+        self.redis
+            .command::<()>(&["CONFIG", "SET", name, value])
+            .await
+            .unwrap();
     }
 
     pub async fn length(&self) -> u64 {
@@ -184,6 +212,18 @@ pub fn metric(registry: &Registry, name: &str) -> f64 {
         .flat_map(|family| family.get_metric())
         .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
         .sum()
+}
+
+/// Waits until `look` sees what is expected.
+pub async fn becomes<T: PartialEq + fmt::Debug>(expected: T, mut look: impl AsyncFnMut() -> T) {
+    let seen = eventually(PATIENCE, async || {
+        let seen = look().await;
+        anyhow::ensure!(seen == expected, "{seen:?}, not {expected:?}");
+        Ok(())
+    });
+    if let Err(error) = seen.await {
+        panic!("{error:#}");
+    }
 }
 
 pub async fn ask(client: &Client, body: &str) -> Result<Reply, RequestError> {

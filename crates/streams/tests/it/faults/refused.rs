@@ -1,0 +1,288 @@
+//! Redis answers, and says no.
+
+use std::time::Duration;
+
+use streams::{Fault, NotReady, Options, ReplyStream, RequestError};
+use testbed::RedisServer;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    scene::{BACK, Scene},
+    support::{Runs, Service, ask, becomes, serve},
+};
+
+async fn command(scene: &Scene, parts: &[&str]) {
+    scene.service.redis.command::<()>(parts).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_memory_is_left() {
+    let scene = Scene::start().await;
+    scene.service.run_out_of_memory().await;
+    let first = ask(&scene.client, "x").await;
+    assert!(
+        matches!(
+            first,
+            Err(RequestError::Unavailable {
+                reason: Fault::OutOfMemory,
+                ..
+            })
+        ),
+        "{first:?}"
+    );
+    let seen = scene.look().await;
+    seen.only(&["unavailable: out-of-memory", "refused: circuit-open"]);
+    assert!(seen.slowest < Duration::from_secs(1), "at once: {seen:?}");
+    assert_eq!(
+        (seen.client, seen.worker),
+        (Err(NotReady::CircuitOpen), Ok(()))
+    );
+    scene.service.have_memory_again().await;
+    // Nobody asks: the observer finds out by itself.
+    scene.client_becomes(Ok(())).await;
+    scene.recovers().await;
+    scene.told_of(Fault::OutOfMemory);
+}
+
+#[tokio::test]
+async fn work_goes_on_without_memory_and_its_replies_are_delivered_later() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.ready().await;
+    let asking: Vec<_> = (0..12)
+        .map(|number| {
+            let client = client.clone();
+            tokio::spawn(async move { ask(&client, &number.to_string()).await })
+        })
+        .collect();
+    becomes(12, async || service.length().await).await;
+    service.make_group().await;
+    service.run_out_of_memory().await;
+    // It connects only now, and takes work all the same.
+    let runs = Runs::default();
+    let seen = runs.clone();
+    let worker = serve(service.worker_config(), 4, move |request| {
+        seen.ran(&request.body);
+        async move { Ok(request.body.to_vec()) }
+    })
+    .await;
+    becomes(4, async || runs.total()).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(runs.total(), 4, "each terminal keeps its reply");
+    assert_eq!(worker.monitor.readiness(), Ok(()));
+    service.have_memory_again().await;
+    for (number, asked) in asking.into_iter().enumerate() {
+        assert_eq!(
+            &asked.await.unwrap().unwrap().body[..],
+            number.to_string().as_bytes()
+        );
+    }
+    assert_eq!(runs.total(), 12);
+    service.is_clean().await;
+}
+
+#[tokio::test]
+async fn redis_cannot_save() {
+    let scene = Scene::start().await;
+    scene.service.set("save", "3600 1").await;
+    // A folder in place of the file: a rename onto it fails, for root as well.
+    std::fs::create_dir(scene.service.redis.dir().join("dump.rdb")).unwrap();
+    command(&scene, &["BGSAVE"]).await;
+    becomes("err".to_owned(), async || {
+        let info = scene.service.redis.info("persistence").await.unwrap();
+        info["rdb_last_bgsave_status"].clone()
+    })
+    .await;
+    scene
+        .worker_becomes(Err(NotReady::Redis(Fault::Misconfigured)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["unavailable: misconf", "refused: circuit-open"]);
+    assert!(seen.slowest < Duration::from_secs(1), "at once: {seen:?}");
+    assert_eq!(seen.client, Err(NotReady::CircuitOpen));
+    assert_eq!(seen.worker, Err(NotReady::Redis(Fault::Misconfigured)));
+    scene.service.set("save", "").await;
+    scene.recovers().await;
+    scene.told_of(Fault::Misconfigured);
+}
+
+#[tokio::test]
+async fn the_request_stream_is_something_else() {
+    let scene = Scene::start().await;
+    let requests = &scene.service.names.requests;
+    command(&scene, &["SET", requests, "x"]).await;
+    scene
+        .worker_becomes(Err(NotReady::Redis(Fault::WrongType)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["unavailable: wrong-type", "refused: circuit-open"]);
+    assert!(seen.slowest < Duration::from_secs(1), "at once: {seen:?}");
+    assert!(seen.client.is_err());
+    assert_eq!(seen.worker, Err(NotReady::Redis(Fault::WrongType)));
+    command(&scene, &["DEL", requests]).await;
+    scene.recovers().await;
+    scene.told_of(Fault::WrongType);
+    assert!(
+        scene.log.lines(&["Redis answers again"]).len() <= 6,
+        "no flapping"
+    );
+}
+
+#[tokio::test]
+async fn the_reply_stream_is_something_else() {
+    let scene = Scene::start().await;
+    let responses = &scene.service.names.responses;
+    command(&scene, &["SET", responses, "x"]).await;
+    // The reader waits on the server and finds out when that read ends.
+    scene
+        .client_becomes(Err(NotReady::Redis(Fault::WrongType)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["unavailable: wrong-type"]);
+    assert!(
+        seen.slowest < Duration::from_millis(500),
+        "at once: {seen:?}"
+    );
+    assert_eq!(seen.worker, Ok(()));
+    command(&scene, &["DEL", responses]).await;
+    scene.recovers().await;
+    scene.told_of(Fault::WrongType);
+}
+
+/// One client's reply stream is broken; the replies of all others must not wait for it.
+#[tokio::test]
+async fn one_broken_reply_stream_holds_up_no_other() {
+    let service = Service::start().await;
+    let mut config = service.client_config();
+    config.reply_stream = ReplyStream::Dedicated;
+    let broken = streams::Client::connect(config).await.unwrap();
+    let well = service.client().await;
+    let worker = service.echo(5).await;
+    ask(&broken, "before").await.unwrap();
+    let stream = broken.health().reply_stream;
+    service
+        .redis
+        .command::<()>(&["SET", &stream, "x"])
+        .await
+        .unwrap();
+    let hopeless: Vec<_> = (0..3)
+        .map(|_| {
+            let broken = broken.clone();
+            let within = Options::within(Duration::from_secs(4));
+            tokio::spawn(async move { broken.request("x", within).await })
+        })
+        .collect();
+    becomes(true, async || worker.metric("replies_refused_total") >= 3.0).await;
+    sleep(Duration::from_secs(1)).await; // Its pauses have grown.
+    let started = Instant::now();
+    for _ in 0..100 {
+        ask(&well, "x").await.unwrap();
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?} for 100 requests");
+    for asked in hopeless {
+        let asked = asked.await.unwrap();
+        assert_eq!(asked, Err(RequestError::TimedOut));
+    }
+    becomes(0.0, async || worker.metric("requests_in_hand")).await;
+    service.is_clean().await;
+}
+
+#[tokio::test]
+async fn the_server_becomes_a_replica_and_a_primary_again() {
+    let scene = Scene::start().await;
+    // Nobody listens there: it stays a replica without data of another.
+    command(&scene, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    scene
+        .worker_becomes(Err(NotReady::Redis(Fault::ReadOnly)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["refused: circuit-open", "unavailable: read-only"]);
+    assert_eq!(seen.worker, Err(NotReady::Redis(Fault::ReadOnly)));
+    assert!(seen.client.is_err());
+    command(&scene, &["REPLICAOF", "NO", "ONE"]).await;
+    scene.recovers().await;
+    scene.told_of(Fault::ReadOnly);
+}
+
+#[tokio::test]
+async fn a_password_is_set_at_runtime() {
+    let scene = Scene::start().await;
+    // Connections that are open stay; new ones are refused.
+    scene.service.set("requirepass", "secret").await;
+    let control = redis::Client::open(format!(
+        "redis://:secret@127.0.0.1:{}",
+        scene.service.redis.port()
+    ));
+    let mut control = control
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let mut admin = async |parts: &[&str]| {
+        let mut command = redis::cmd(parts[0]);
+        command
+            .arg(&parts[1..])
+            .query_async::<()>(&mut control)
+            .await
+            .unwrap();
+    };
+    admin(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    scene
+        .worker_becomes(Err(NotReady::Redis(Fault::NoAuth)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["refused: circuit-open", "unavailable: no-auth"]);
+    assert!(seen.client.is_err());
+    admin(&["CONFIG", "SET", "requirepass", ""]).await;
+    scene.recovers().await;
+    scene.told_of(Fault::NoAuth);
+    assert!(scene.log.lines(&["secret"]).is_empty());
+}
+
+#[tokio::test]
+async fn too_few_replicas_are_there() {
+    let scene = Scene::start().await;
+    scene.service.set("min-replicas-to-write", "1").await;
+    scene
+        .worker_becomes(Err(NotReady::Redis(Fault::NoReplicas)))
+        .await;
+    let seen = scene.look().await;
+    seen.only(&["unavailable: no-replicas", "refused: circuit-open"]);
+    assert!(seen.client.is_err());
+    scene.service.set("min-replicas-to-write", "0").await;
+    scene.recovers().await;
+    scene.told_of(Fault::NoReplicas);
+}
+
+#[tokio::test]
+async fn redis_is_loading() {
+    // At each key the server sleeps 20 ms, three seconds in all; it answers after every two megabytes.
+    let redis = RedisServer::builder()
+        .aof(true)
+        .config("key-load-delay", "20000")
+        .config("rdbcompression", "no");
+    let scene = Scene::on(redis.start().await.unwrap()).await;
+    let mut connection = scene.service.redis.connect().await.unwrap();
+    let mut pipe = redis::pipe();
+    for number in 0..150 {
+        let value = format!("{number:060000}");
+        pipe.cmd("SET")
+            .arg(format!("key-{number}"))
+            .arg(value)
+            .ignore();
+    }
+    pipe.query_async::<()>(&mut connection).await.unwrap();
+    command(&scene, &["BGREWRITEAOF"]).await;
+    becomes("0".to_owned(), async || {
+        let info = scene.service.redis.info("persistence").await.unwrap();
+        info["aof_rewrite_in_progress"].clone()
+    })
+    .await;
+    scene.service.redis.kill_hard().await.unwrap();
+    scene.service.redis.start_again().await.unwrap();
+    let started = Instant::now();
+    scene.recovers().await;
+    assert!(started.elapsed() < BACK);
+    scene.told_of(Fault::Loading);
+}
