@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// How much of a body that is too large is read and thrown away, and for how long, so that a client that
 /// sends before it reads gets to see the answer: a socket closed over unread input resets the connection.
 const LINGER_BYTES: usize = 1 << 20;
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -70,9 +70,12 @@ pub async fn serve(
     };
     let stop = async {
         shutdown.await;
-        sleep(drain.delay).await;
+        if !drain.delay.is_zero() {
+            sleep(drain.delay).await;
+        }
     };
     tokio::select! {
+        biased;
         () = stop => {}
         never = server.accept(&listener) => match never {},
     }

@@ -93,14 +93,17 @@ async fn a_drain_answers_what_is_in_flight_and_closes() {
         }
     };
     let mut server = Server::start(Router::new().route("/wait", get(wait)), ROOMY).await;
-    let (mut sender, connection) = connect(&server).await;
-    let answer = tokio::spawn(async move { get_body(&mut sender, "/wait").await });
+    let (sender, connection) = connect(&server).await;
+    // A second handle keeps the connection open on the client's side: it is the server's to end.
+    let mut caller = sender.clone();
+    let answer = tokio::spawn(async move { get_body(&mut caller, "/wait").await });
     patiently(running.notified()).await;
     server.signal();
     release.notify_one();
     assert_eq!(patiently(answer).await.unwrap().unwrap(), "answered");
     assert_eq!(server.ended().await.cut_off, 0);
     patiently(connection).await.unwrap().unwrap();
+    drop(sender);
 }
 
 #[tokio::test]
