@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Connection, Entry, EntryId, WireError,
-    entry::{array, count, entries, integer, streams, text},
+    entry::{array, count, entries, integer, redis_time, streams, text},
     fault::checked,
 };
 use crate::{error::Fault, keys::StreamNames};
@@ -112,7 +112,7 @@ impl Group {
             .arg(&names.group)
             .arg("0")
             .arg("MKSTREAM");
-        match one(connection, &pipe).await? {
+        match connection.one(&pipe).await? {
             Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(false),
             answer => checked(answer).map(|_ok| true),
         }
@@ -176,7 +176,7 @@ impl Group {
         if whose == Whose::Own {
             pipe.arg(&self.consumer);
         }
-        array(checked(one(connection, &pipe).await?)?)?
+        array(checked(connection.one(&pipe).await?)?)?
             .into_iter()
             .map(|row| {
                 let row = array(row)?;
@@ -235,7 +235,7 @@ impl Group {
                 .arg(&self.names.requests)
                 .arg(&self.names.group)
                 .arg(&gone);
-            checked(one(connection, &pipe).await?)?;
+            checked(connection.one(&pipe).await?)?;
         }
         Ok(Fetched {
             deliveries,
@@ -257,7 +257,7 @@ impl Group {
             .arg(&self.names.group)
             .arg(&self.consumer);
         pipe.arg(millis(untouched_for)).arg(ids).arg("JUSTID");
-        array(checked(one(connection, &pipe).await?)?)?
+        array(checked(connection.one(&pipe).await?)?)?
             .into_iter()
             .filter(|id| *id != Value::Nil)
             .map(|id| text(id)?.parse())
@@ -367,7 +367,7 @@ impl Group {
             .arg(&self.names.requests)
             .arg(&self.names.group)
             .arg(consumer);
-        Ok(integer(&checked(one(connection, &pipe).await?)?)? == 1)
+        Ok(integer(&checked(connection.one(&pipe).await?)?)? == 1)
     }
 
     /// The consumers that have nothing pending and were idle for at least `idle`.
@@ -382,7 +382,7 @@ impl Group {
             .arg(&self.names.requests)
             .arg(&self.names.group);
         let mut dead = Vec::new();
-        for consumer in array(checked(one(connection, &pipe).await?)?)? {
+        for consumer in array(checked(connection.one(&pipe).await?)?)? {
             let (mut name, mut pending, mut idle_ms) = (String::new(), 0, 0);
             let mut fields = array(consumer)?.into_iter();
             while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
@@ -405,7 +405,7 @@ impl Group {
     pub(crate) async fn client_id(connection: &mut Connection) -> Result<Option<i64>, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("CLIENT").arg("ID");
-        match checked(one(connection, &pipe).await?) {
+        match checked(connection.one(&pipe).await?) {
             Ok(id) => integer(&id).map(Some),
             Err(error) if error.fault == Fault::NoPermission => Ok(None),
             Err(error) => Err(error),
@@ -419,7 +419,7 @@ impl Group {
     ) -> Result<(), WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("CLIENT").arg("UNBLOCK").arg(client_id);
-        checked(one(connection, &pipe).await?).map(drop)
+        checked(connection.one(&pipe).await?).map(drop)
     }
 
     fn delete_and_ack(&self, pipe: &mut Pipeline, ids: &[EntryId], with_delete: bool) {
@@ -464,7 +464,7 @@ impl Group {
         if !missed.is_empty() {
             let mut pipe = redis::pipe();
             pipe.cmd("XDEL").arg(&self.names.requests).arg(&missed);
-            checked(one(connection, &pipe).await?)?;
+            checked(connection.one(&pipe).await?)?;
         }
         Ok((acked.len() - missed.len()) as u64)
     }
@@ -481,22 +481,6 @@ async fn timed(
     let [answer, time] =
         <[Value; 2]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
     Ok((checked(answer)?, redis_time(time)?))
-}
-
-/// The answer to `TIME`: seconds and microseconds since 1970.
-pub(super) fn redis_time(value: Value) -> Result<Duration, WireError> {
-    let parts = array(checked(value)?)?;
-    let [seconds, micros] = parts.as_slice() else {
-        return Err(WireError::unexpected("TIME"));
-    };
-    Ok(Duration::from_secs(count(seconds)?) + Duration::from_micros(count(micros)?))
-}
-
-pub(super) async fn one(connection: &mut Connection, pipe: &Pipeline) -> Result<Value, WireError> {
-    let mut answers = connection.send(pipe).await?;
-    answers
-        .pop()
-        .ok_or_else(|| WireError::new(Fault::Other, "no answer"))
 }
 
 fn millis(duration: Duration) -> u64 {

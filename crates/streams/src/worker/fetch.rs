@@ -111,7 +111,7 @@ impl Fetch {
         let unproven = !self.link.is_proven();
         let connection = self.link.connection()?;
         if unproven {
-            core.saw_server(connection.server.info());
+            core.saw_server(&connection.server.info());
             self.client_id
                 .send_replace(Group::client_id(connection).await?);
         }

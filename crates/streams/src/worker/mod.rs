@@ -340,9 +340,9 @@ impl Core {
         }
     }
 
-    fn saw_server(&self, server: ServerInfo) {
+    fn saw_server(&self, server: &ServerInfo) {
         let known = lock(&self.server).replace(server.clone());
-        if known.as_ref() != Some(&server) {
+        if known.as_ref() != Some(server) {
             tracing::info!(
                 server = server.server,
                 version = server.version,
@@ -350,7 +350,7 @@ impl Core {
                 consumer = self.group.consumer,
                 "connected to Redis"
             );
-            self.metrics.streams.set_server(&server);
+            self.metrics.streams.set_server(server);
         }
     }
 }
