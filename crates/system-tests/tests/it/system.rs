@@ -98,10 +98,6 @@ impl System {
         &mut self.ingresses[number]
     }
 
-    pub(crate) fn ingresses(&self) -> &[Service] {
-        &self.ingresses
-    }
-
     pub(crate) fn proxy(&self, number: usize) -> &Service {
         &self.proxies[number]
     }

@@ -35,11 +35,7 @@ pub(crate) struct Allowed {
     pub(super) counters: Vec<&'static str>,
     pub(super) errors: Vec<&'static str>,
     pub(super) beside: bool,
-    pub(super) lines: usize,
 }
-
-/// How many lines a process may log in a run; one that logs in a loop is far beyond.
-const LINES: usize = 60;
 
 impl Allowed {
     /// All requests are answered 200, and no counter of anything unusual moves.
@@ -51,7 +47,6 @@ impl Allowed {
             counters: Vec::new(),
             errors: Vec::new(),
             beside: false,
-            lines: LINES,
         }
     }
 
@@ -100,12 +95,6 @@ impl Allowed {
     /// Lines of level ERROR that contain one of these.
     pub(crate) fn errors(mut self, texts: &[&'static str]) -> Self {
         self.errors.extend(texts);
-        self
-    }
-
-    /// So many lines in each log.
-    pub(crate) fn lines(mut self, at_most: usize) -> Self {
-        self.lines = at_most;
         self
     }
 
