@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser, ValueEnum};
 use prometheus::Registry;
-use service::settings::{Drain, Http, Log, Redis, Streams, address, count, positive_duration};
+use service::settings::{Drain, Http, Log, Redis, Streams, address, bytes, count, positive_duration};
 use streams::{ClientConfig, ReplyStream};
 
 /// Answers weather requests over HTTP by way of a Redis stream.
@@ -41,6 +41,12 @@ pub struct Requests {
     /// How long a request may take in all; a caller's Prefer: wait=N can shorten it
     #[arg(long, env, default_value = "30s", value_parser = positive_duration)]
     pub request_timeout: Duration,
+    /// How long a request body may take to arrive
+    #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
+    pub body_timeout: Duration,
+    /// Largest request body
+    #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
+    pub max_body: usize,
     /// Most requests waiting in this process; more are refused with 503
     #[arg(long, env, default_value = "10000", value_parser = count)]
     pub max_in_flight: u32,

@@ -43,8 +43,8 @@ impl Weather {
         Self {
             client,
             request_timeout: config.requests.request_timeout,
-            max_body: config.http.max_body,
-            body_timeout: config.http.body_timeout,
+            max_body: config.requests.max_body,
+            body_timeout: config.requests.body_timeout,
             failures: Failures::default(),
         }
     }

@@ -111,16 +111,10 @@ pub struct Http {
     /// How long a request head may take to arrive, from the connection's start or the head's first byte
     #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
     pub header_timeout: Duration,
-    /// How long a request body may take to arrive
-    #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
-    pub body_timeout: Duration,
     /// How long a connection may stay open without a request at work; a client that does not read its
     /// response is cut off by this as well
     #[arg(long, env, default_value = "75s", value_parser = positive_duration)]
     pub keep_alive_timeout: Duration,
-    /// Largest request body
-    #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
-    pub max_body: usize,
     /// Largest request head: request line and headers together
     #[arg(long, env, default_value = "16KiB", value_parser = bytes)]
     pub max_headers: usize,

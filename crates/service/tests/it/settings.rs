@@ -48,7 +48,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.streams.names().responses, "weather-responses");
     assert_eq!(settings.streams.names().group, "weather-proxies");
     assert_eq!(settings.http.admin_listen, None);
-    assert_eq!(settings.http.max_body, 16 << 10);
+    assert_eq!(settings.http.max_headers, 16 << 10);
     assert_eq!(settings.http.worker_threads, 1);
     assert_eq!(settings.drain.drain_delay, Duration::ZERO);
     assert_eq!(settings.drain.drain_timeout, Duration::from_secs(25));
@@ -59,13 +59,13 @@ fn values_are_humane() {
     let settings = parse(&[
         "--header-timeout",
         "1m 30s",
-        "--max-body=1MB",
+        "--max-headers=1MB",
         "--drain-delay",
         "0ms",
     ])
     .unwrap();
     assert_eq!(settings.http.header_timeout, Duration::from_secs(90));
-    assert_eq!(settings.http.max_body, 1_000_000);
+    assert_eq!(settings.http.max_headers, 1_000_000);
     assert_eq!(settings.drain.drain_delay, Duration::ZERO);
 }
 
@@ -97,12 +97,12 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
         r#"HEADER_TIMEOUT: "0s" is zero: this limit must be longer, for example 1s"#,
     );
     check(
-        &["--max-body", "many"],
-        r#"MAX_BODY: "many" is not a size in bytes: a number with a unit is expected, for example 16KiB"#,
+        &["--max-headers", "many"],
+        r#"MAX_HEADERS: "many" is not a size in bytes: a number with a unit is expected, for example 16KiB"#,
     );
     check(
-        &["--max-body", "0"],
-        r#"MAX_BODY: "0" is out of range: a size from 1B to 1GiB is expected"#,
+        &["--max-headers", "0"],
+        r#"MAX_HEADERS: "0" is out of range: a size from 1B to 1GiB is expected"#,
     );
     check(
         &["--terminals", "0"],
