@@ -157,7 +157,8 @@ async fn a_killed_ingress_takes_only_its_own_callers_along() -> anyhow::Result<(
     Ok(())
 }
 
-/// Fault 31: proxies that are killed over and over leave consumers behind; those are deleted, and none that is alive.
+/// Faults 1 and 5: the only proxy is killed and never comes back. When there is another one, it takes over exactly what
+/// the dead one had in hand, and serves what waited.
 #[tokio::test]
 async fn the_work_of_a_proxy_that_never_comes_back_is_done() -> anyhow::Result<()> {
     let mut system = System::builder()

@@ -28,6 +28,14 @@ async fn out_of_memory() -> anyhow::Result<()> {
     })
     .await?;
     says_once(&system, "out of memory")?;
+    for ingress in [system.ingress(0), system.ingress(1)] {
+        let at_once = ingress.figure("requests_refused_total", &[("reason", "circuit-open")]);
+        assert!(
+            at_once.await? > 0.0,
+            "{} asked Redis each time",
+            ingress.name()
+        );
+    }
     system
         .finish(Allowed::redis_fault().min_success(0.3))
         .await?;

@@ -157,8 +157,8 @@ async fn a_predicted_wait_over_the_budget_is_503() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Redis is gone: what could not be sent is 503, and where nobody knows whether it was, 504; then the circuit opens,
-/// and requests are refused at once.
+/// Redis is gone: what could not be sent is 503, and where nobody knows whether it was, 504; after a while requests are
+/// refused at once.
 #[tokio::test]
 async fn an_unreachable_redis_is_503() -> anyhow::Result<()> {
     let system = System::start().await?;
@@ -169,13 +169,8 @@ async fn an_unreachable_redis_is_503() -> anyhow::Result<()> {
     let first = system.post(0, &impatient, weather_of("Oslo")).await?;
     assert!([503, 504].contains(&first.status), "{}", first.text());
 
-    // The next waits for a connection that does not come about, until enough attempts have failed.
-    let waiting = tokio::spawn(system.post(0, &[JSON], weather_of("Oslo")));
-    let ingress = system.ingress(0);
-    let open = |state: f64| state == 2.0;
-    ingress
-        .until_figure("circuit_breaker_state", &[("name", "redis")], open)
-        .await?;
+    // The next waits for Redis to come back, for as long as that makes sense; the ones after it do not.
+    let waited = system.post(0, &[JSON], weather_of("Oslo")).await?;
     let start = Instant::now();
     let refused = system.post(0, &[JSON], weather_of("Oslo")).await?;
     assert!(
@@ -183,7 +178,7 @@ async fn an_unreachable_redis_is_503() -> anyhow::Result<()> {
         "{:?} for a refusal",
         start.elapsed()
     );
-    for answer in [refused, waiting.await??] {
+    for answer in [waited, refused] {
         documented.check(&answer, 503, "unavailable")?;
         says_when_to_retry(&answer)?;
     }

@@ -25,7 +25,7 @@ use std::{fs, thread};
 use anyhow::{Context, ensure};
 use testbed::{
     Answer, Folder, History, HttpClient, Load, Outcome, Recorder, RedisServer, RunningLoad,
-    Targets, eventually,
+    Targets, TcpProxy, eventually,
 };
 use tokio::task::JoinSet;
 
@@ -57,6 +57,7 @@ pub(crate) struct System {
     ingresses: Vec<Service>,
     proxies: Vec<Service>,
     redis: RedisServer,
+    line: Option<TcpProxy>,
     recorder: Recorder,
     history: History,
     /// When the history began.
@@ -84,6 +85,11 @@ impl System {
 
     pub(crate) fn redis(&self) -> &RedisServer {
         &self.redis
+    }
+
+    /// The way to Redis, of a system that was built with one to cut.
+    pub(crate) fn line(&self) -> &TcpProxy {
+        self.line.as_ref().expect("built with a line to Redis")
     }
 
     pub(crate) fn history(&self) -> &History {

@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
-use testbed::{Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets};
+use testbed::{
+    Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets, TcpProxy,
+};
 
 use super::service::{Launch, Settings};
 use super::{Kind, System};
@@ -21,6 +23,7 @@ pub(crate) struct SystemBuilder {
     for_ingress: Settings,
     for_proxy: Settings,
     redis: RedisServerBuilder,
+    line: bool,
 }
 
 impl Default for SystemBuilder {
@@ -33,6 +36,7 @@ impl Default for SystemBuilder {
             for_ingress: Settings::new(),
             for_proxy: Settings::from([("PROCESSING_TIME".into(), PROCESSING_TIME.into())]),
             redis: RedisServer::builder(),
+            line: false,
         }
     }
 }
@@ -80,6 +84,12 @@ impl SystemBuilder {
         self
     }
 
+    /// Puts a line between Redis and all processes that the test can cut: [`System::line`].
+    pub(crate) fn line(mut self) -> Self {
+        self.line = true;
+        self
+    }
+
     /// Starts everything and waits until everything is ready.
     pub(crate) async fn start(self) -> anyhow::Result<System> {
         let system = self.launch().await?;
@@ -101,6 +111,14 @@ impl SystemBuilder {
         let folder = Folder::new("system")?;
         let for_redis = folder.subfolder("redis")?;
         let redis = self.redis.folder(for_redis.path()).start().await?;
+        let line = match self.line {
+            true => Some(TcpProxy::start(redis.port()).await?),
+            false => None,
+        };
+        let redis_url = match &line {
+            Some(line) => format!("redis://127.0.0.1:{}", line.port()),
+            None => redis.url(),
+        };
         let (history, began) = (History::new(), Instant::now());
         let client = HttpClient::new()?;
         let mut for_ingress = self.for_ingress;
@@ -110,7 +128,7 @@ impl SystemBuilder {
             for_ingress,
             for_proxy: self.for_proxy,
             reply_streams: self.reply_streams,
-            redis_url: redis.url(),
+            redis_url,
             folder: folder.path().to_path_buf(),
             client: client.clone(),
             history: history.clone(),
@@ -119,6 +137,7 @@ impl SystemBuilder {
             ingresses: Vec::new(),
             proxies: Vec::new(),
             redis,
+            line,
             recorder: Recorder::new(&history, self.request_timeout)?,
             history,
             began,
