@@ -4,7 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser, ValueEnum};
 use prometheus::Registry;
-use service::settings::{Drain, Http, Log, Redis, Streams, address, bytes, count, positive_duration};
+use service::settings::{
+    Drain, Http, Log, Redis, Streams, address, bytes, count, positive_duration, refused_by_engine,
+};
 use streams::{ClientConfig, ReplyStream};
 
 /// Answers weather requests over HTTP by way of a Redis stream.
@@ -71,6 +73,13 @@ pub enum ReplyStreamChoice {
 }
 
 impl Config {
+    /// What the engine does not accept, in one line that names the variable.
+    pub fn check(&self) -> Result<(), String> {
+        self.client(&Registry::new())
+            .validate()
+            .map_err(|error| refused_by_engine(&error))
+    }
+
     /// These settings as the engine takes them.
     pub(crate) fn client(&self, registry: &Registry) -> ClientConfig {
         ClientConfig {

@@ -6,7 +6,7 @@ use ingress::Config;
 use service::{Endpoints, run_process, settings::parse_or_exit};
 
 fn main() -> ExitCode {
-    let config: Config = parse_or_exit(|_| Ok(()));
+    let config: Config = parse_or_exit(Config::check);
     let (log, threads) = (config.log.clone(), config.http.worker_threads);
     run_process(
         "ingress",

@@ -7,7 +7,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser};
 use prometheus::Registry;
-use service::settings::{Drain, Http, Log, Redis, Streams, address, count, positive_duration};
+use service::settings::{
+    Drain, Http, Log, Redis, Streams, address, count, positive_duration, refused_by_engine,
+};
 use streams::WorkerConfig;
 
 pub use provider::{ProviderKind, ProviderSettings};
@@ -61,9 +63,12 @@ pub struct Work {
 }
 
 impl Config {
-    /// Settings that contradict each other, in one line that names them.
+    /// Settings that contradict each other or that the engine does not accept, in one line that names them.
     pub fn check(&self) -> Result<(), String> {
-        self.provider.check()
+        self.provider.check()?;
+        self.worker(&Registry::new())
+            .validate()
+            .map_err(|error| refused_by_engine(&error))
     }
 
     /// These settings as the engine takes them.

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use prometheus::Registry;
 
-use crate::{error::ConfigError, keys::StreamNames};
+use crate::{error::ConfigError, keys::StreamNames, wire::check_url};
 
 /// Where Redis is and how to get in.
 #[derive(Clone)]
@@ -44,6 +44,7 @@ impl RedisConfig {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
+        check_url(&self.url)?;
         at_least(
             "connect_timeout",
             self.connect_timeout,
@@ -129,7 +130,13 @@ impl ClientConfig {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    /// Whether the settings hold together; [`Client::connect`](crate::Client::connect) does this too, a program may want to know before it
+    /// opens anything.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         self.redis.validate()?;
         self.names.validate()?;
         nonzero("max_in_flight", self.max_in_flight as u64)?;
@@ -189,7 +196,13 @@ impl WorkerConfig {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    /// Whether the settings hold together; [`Worker::connect`](crate::Worker::connect) does this too, a program may want to know before it
+    /// opens anything.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         self.redis.validate()?;
         self.names.validate()?;
         at_least("lease", self.lease, Duration::from_millis(100))?;

@@ -22,7 +22,7 @@ const BACKOFF: Backoff = {
     };
     match backoff {
         Ok(backoff) => backoff,
-        #[expect(clippy::panic, reason = "checked when this is compiled")]
+        // Checked when this is compiled.
         Err(_) => panic!("the bounds of the backoff contradict each other"),
     }
 };

@@ -1,13 +1,15 @@
 //! The client: sends requests and awaits their replies.
 //!
-//! The story of one request: [`admission`] lets it in or refuses it; its caller parks in [`waiting`]
+//! The story of one request: [`admission`] lets it in or refuses it; its [`caller`] parks in [`waiting`]
 //! *before* anything is sent, so that no reply can come too early; [`outbox`] hands it to the [`writer`],
 //! which puts it on the stream together with whatever else is ready; the reply reader in [`replies`]
 //! finds its reply and wakes the caller. A caller that leaves before that takes its entry back.
 
 mod admission;
+mod caller;
 mod metrics;
 mod observer;
+mod options;
 mod outbox;
 mod replies;
 mod waiting;
@@ -27,25 +29,22 @@ use common::{
     breaker::{BreakerConfig, CircuitBreaker, State},
     retry::RetryBudget,
 };
-use tokio::{
-    sync::{oneshot, watch},
-    task::AbortHandle,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use uuid::Uuid;
 
+pub use self::options::Options;
 use self::{
     admission::Admission,
+    caller::Caller,
     metrics::ClientMetrics,
     observer::Observer,
-    outbox::{Outbox, Parcel, Ticket},
+    outbox::{Outbox, Parcel},
     replies::{Displaced, ReplyReader},
-    waiting::{Answer, Left, NotParked, Waiting},
+    waiting::Waiting,
     writer::Writer,
 };
 use crate::{
     config::{ClientConfig, ReplyStream},
-    envelope::{MAX_HEAD_TEXT, MAX_TTL},
     error::{ConfigError, Fault, Refusal, RequestError},
     health::{ClientHealth, NotReady, ServerInfo},
     keys::StreamNames,
@@ -73,15 +72,6 @@ const BREAKER: BreakerConfig = BreakerConfig {
     open_for: Duration::from_millis(500),
     open_for_max: Duration::from_secs(1),
 };
-
-/// What one request asks for beside its body.
-#[derive(Debug, Clone)]
-pub struct Options {
-    id: Option<Uuid>,
-    within: Duration,
-    content_type: Option<String>,
-    traceparent: Option<String>,
-}
 
 /// A worker's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,44 +120,6 @@ struct Shared {
 /// The background loops; they end with this.
 struct Loops(Vec<AbortHandle>);
 
-impl Options {
-    /// A request that must be answered within this time, counted from the call; a day at most.
-    pub fn within(within: Duration) -> Self {
-        Self {
-            id: None,
-            within,
-            content_type: None,
-            traceparent: None,
-        }
-    }
-
-    /// The correlation id. It must be unique; two callers that wait under the same id are refused.
-    /// Without it a UUIDv7 is made.
-    #[must_use]
-    pub fn id(mut self, id: Uuid) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// The media type of the body, for the worker. One of more than 1 KiB is left out.
-    #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into()).filter(fits_head);
-        self
-    }
-
-    /// The W3C trace context to carry to the worker. One of more than 1 KiB is left out.
-    #[must_use]
-    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
-        self.traceparent = Some(traceparent.into()).filter(fits_head);
-        self
-    }
-}
-
-fn fits_head(text: &String) -> bool {
-    text.len() <= MAX_HEAD_TEXT
-}
-
 impl Client {
     /// Makes a client and starts its loops on the current tokio runtime.
     ///
@@ -185,7 +137,7 @@ impl Client {
         config.validate()?;
         let registry = config.registry.clone().unwrap_or_default();
         let instance = crate::instance();
-        let connector = Connector::new(config.redis.clone(), &instance)?;
+        let connector = Connector::new(config.redis.clone(), &instance);
         let reply_stream = match config.reply_stream {
             ReplyStream::Shared => config.names.responses.clone(),
             ReplyStream::Dedicated => config.names.dedicated_responses(&instance),
@@ -283,8 +235,7 @@ impl Client {
                 max: shared.max_body,
             });
         }
-        let within = options.within.min(MAX_TTL);
-        let _admitted = shared.admit(within).inspect_err(|error| {
+        let _admitted = shared.admit(options.within).inspect_err(|error| {
             if let RequestError::Refused { reason, .. } = error {
                 shared
                     .metrics
@@ -294,22 +245,17 @@ impl Client {
             }
         })?;
         let now = Instant::now();
-        let deadline = now + within;
+        let deadline = now + options.within;
         let id = options.id.unwrap_or_else(Uuid::now_v7);
-        let mut caller = shared.park(id)?;
-        caller.ticket = Some(shared.outbox.push(Parcel {
+        let parcel = Parcel {
             id,
             body,
             content_type: options.content_type,
             traceparent: options.traceparent,
             deadline,
             send_by: deadline.min(now + shared.send_timeout),
-        }));
-        match timeout_at(deadline, &mut caller.answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_closed)) => Err(RequestError::Closed),
-            Err(_elapsed) => caller.give_up(),
-        }
+        };
+        Caller::park(shared, id)?.send(parcel).await
     }
 
     /// Whether requests can be served now: the reply reader is in place, Redis answers and the circuit
@@ -369,23 +315,9 @@ impl Shared {
         self.admission.admit(budget, self.outbox.unwritten())
     }
 
-    fn park(&self, id: Uuid) -> Result<Caller<'_>, RequestError> {
-        let answer = self.waiting.park(id).map_err(|reason| match reason {
-            NotParked::Duplicate => RequestError::DuplicateId,
-            NotParked::Closed => RequestError::Closed,
-        })?;
-        self.metrics.pending.inc();
-        Ok(Caller {
-            shared: self,
-            id,
-            ticket: None,
-            answer,
-        })
-    }
-
-    fn saw_server(&self, server: ServerInfo) {
+    fn saw_server(&self, server: &ServerInfo) {
         let known = lock(&self.server).replace(server.clone());
-        if known.as_ref() == Some(&server) {
+        if known.as_ref() == Some(server) {
             return;
         }
         tracing::info!(
@@ -401,63 +333,12 @@ impl Shared {
                 "Redis may evict the streams when it is full; set maxmemory-policy to noeviction"
             );
         }
-        self.metrics.streams.set_server(&server);
+        self.metrics.streams.set_server(server);
     }
 
     /// Changes whenever somebody asked for something.
     fn activity(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
-    }
-}
-
-/// A caller that waits. However it leaves, nothing of it stays behind.
-struct Caller<'a> {
-    shared: &'a Shared,
-    id: Uuid,
-    /// Its place in the outbox.
-    ticket: Option<Ticket>,
-    answer: oneshot::Receiver<Answer>,
-}
-
-impl Caller<'_> {
-    /// The deadline has passed.
-    fn give_up(mut self) -> Result<Reply, RequestError> {
-        match self.leave() {
-            // The answer came in the same moment.
-            None => self
-                .answer
-                .try_recv()
-                .unwrap_or(Err(RequestError::TimedOut)),
-            Some(true) => {
-                self.shared.metrics.timed_out.inc();
-                Err(RequestError::TimedOut)
-            }
-            // Never sent, because of whatever kept the writer from it.
-            Some(false) => Err(RequestError::Unavailable {
-                reason: ["writer", "reader"]
-                    .into_iter()
-                    .find_map(|part| self.shared.status.fault_of(part))
-                    .unwrap_or(Fault::Timeout),
-                retry_after: RETRY_AFTER,
-            }),
-        }
-    }
-
-    /// Takes the request back; tells whether it may have been sent, or nothing if it was answered.
-    fn leave(&self) -> Option<bool> {
-        let Left { sent, entries } = self.shared.waiting.leave(self.id)?;
-        if let Some(ticket) = self.ticket {
-            self.shared.outbox.take_back(ticket);
-        }
-        self.shared.outbox.withdraw(entries);
-        Some(sent)
-    }
-}
-
-impl Drop for Caller<'_> {
-    fn drop(&mut self) {
-        self.leave();
-        self.shared.metrics.pending.dec();
     }
 }
 

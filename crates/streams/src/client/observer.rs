@@ -65,7 +65,7 @@ impl Observer {
         let unproven = !self.link.is_proven();
         let connection = self.link.connection()?;
         if unproven {
-            shared.saw_server(connection.server.info());
+            shared.saw_server(&connection.server.info());
         }
         let observation = Observation::take(names, connection).await?;
         shared

@@ -23,6 +23,16 @@ use crate::{
 /// The server that the newest connection found.
 pub(crate) type Followed = watch::Receiver<Option<Server>>;
 
+/// Whether this can be the URL of a Redis. What is wrong is told without the URL, which may hold a password.
+pub(crate) fn check_url(url: &str) -> Result<(), ConfigError> {
+    match url.into_connection_info() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ConfigError::Url {
+            reason: error.category().to_owned(),
+        }),
+    }
+}
+
 /// Opens connections to one Redis.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
@@ -39,19 +49,12 @@ pub(crate) struct Connection {
 
 impl Connector {
     /// `name` is what `CLIENT LIST` shows, followed by the part that uses the connection.
-    pub(crate) fn new(config: RedisConfig, name: &str) -> Result<Self, ConfigError> {
-        config
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(|error| ConfigError::Url {
-                reason: error.category().to_owned(),
-            })?;
-        Ok(Self {
+    pub(crate) fn new(config: RedisConfig, name: &str) -> Self {
+        Self {
             config: Arc::new(config),
             name: name.into(),
             followed: watch::Sender::new(None),
-        })
+        }
     }
 
     /// Watches which server the connections lead to.
@@ -134,6 +137,14 @@ impl Connection {
     /// Sends what is in the pipeline in one write and gives one answer per command, errors included.
     pub(crate) async fn send(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, WireError> {
         Ok(self.inner.send_packed_commands(pipe, 0, pipe.len()).await?)
+    }
+
+    /// The answer to a pipeline of one command.
+    pub(crate) async fn one(&mut self, pipe: &Pipeline) -> Result<Value, WireError> {
+        let mut answers = self.send(pipe).await?;
+        answers
+            .pop()
+            .ok_or_else(|| WireError::new(Fault::Other, "no answer"))
     }
 
     /// Whether the newest connection of this client or worker leads to the same server.

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::{Connection, EntryId, WireError, fault::checked, group::one};
+use super::{Connection, EntryId, WireError, fault::checked};
 use crate::keys::StreamNames;
 
 /// A request that nobody can work on, as it lay on the stream.
@@ -43,7 +43,7 @@ impl DeadLetter<'_> {
         for (name, value) in self.fields {
             pipe.arg(&name[..]).arg(&value[..]);
         }
-        match checked(one(connection, &pipe).await?)? {
+        match checked(connection.one(&pipe).await?)? {
             Value::Nil => Err(WireError::unexpected("XADD")),
             _id => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! Stream entries and their ids, out of the server's answers.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use redis::Value;
 
@@ -117,6 +117,15 @@ pub(crate) fn integer(value: &Value) -> Result<i64, WireError> {
 /// A count, which is never negative.
 pub(crate) fn count(value: &Value) -> Result<u64, WireError> {
     u64::try_from(integer(value)?).map_err(|_| WireError::unexpected("a command: a count"))
+}
+
+/// The answer to `TIME`: seconds and microseconds since 1970.
+pub(crate) fn redis_time(value: Value) -> Result<Duration, WireError> {
+    let parts = array(checked(value)?)?;
+    let [seconds, micros] = parts.as_slice() else {
+        return Err(WireError::unexpected("TIME"));
+    };
+    Ok(Duration::from_secs(count(seconds)?) + Duration::from_micros(count(micros)?))
 }
 
 fn entry(value: Value) -> Result<Entry, WireError> {

@@ -11,7 +11,7 @@ mod probe;
 mod replies;
 mod requests;
 
-pub(crate) use connect::{Connection, Connector, Followed};
+pub(crate) use connect::{Connection, Connector, Followed, check_url};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, EntryId};
 pub(crate) use fault::WireError;

@@ -6,9 +6,8 @@ use redis::Value;
 
 use super::{
     Connection, WireError,
-    entry::{array, bytes, count, entries},
+    entry::{array, bytes, count, entries, redis_time},
     fault::checked,
-    group::{one, redis_time},
 };
 use crate::{
     error::Fault,
@@ -126,7 +125,7 @@ impl Announcement {
     ) -> Result<(), WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME");
-        let now = redis_time(one(connection, &pipe).await?)?.as_millis();
+        let now = redis_time(connection.one(&pipe).await?)?.as_millis();
         let Self {
             terminals,
             mean_work_us,
@@ -154,7 +153,7 @@ impl Announcement {
     ) -> Result<(), WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("HDEL").arg(names.workers()).arg(consumers);
-        checked(one(connection, &pipe).await?).map(drop)
+        checked(connection.one(&pipe).await?).map(drop)
     }
 }
 

@@ -6,9 +6,8 @@ use redis::Value;
 
 use super::{
     Connection, Entry, EntryId, WireError,
-    entry::{array, count, streams, text},
+    entry::{array, count, redis_time, streams, text},
     fault::checked,
-    group::{one, redis_time},
 };
 
 /// A reply stream and how far it was read.
@@ -60,7 +59,7 @@ impl ReplyStreamReader {
         pipe.arg("STREAMS")
             .arg(&self.stream)
             .arg(self.position.unwrap_or(EntryId::ZERO));
-        let entries = streams(one(connection, &pipe).await?)?;
+        let entries = streams(connection.one(&pipe).await?)?;
         if let Some(last) = entries.last() {
             self.position = Some(last.id);
         }
@@ -76,7 +75,7 @@ impl ReplyStreamReader {
     ) -> Result<(), WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME");
-        let oldest = redis_time(one(connection, &pipe).await?)?.saturating_sub(retention);
+        let oldest = redis_time(connection.one(&pipe).await?)?.saturating_sub(retention);
         let mut pipe = redis::pipe();
         pipe.cmd("XTRIM")
             .arg(stream)
@@ -103,7 +102,7 @@ impl ReplyStreamReader {
                 .arg("MAXLEN")
                 .arg("~")
                 .arg(u64::try_from(keep).unwrap_or(u64::MAX));
-            checked(one(connection, &pipe).await?)?;
+            checked(connection.one(&pipe).await?)?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), Wire
         &names.requests,
         &names.dead_letters(),
     );
-    if round % ROUNDS_PER_SWEEP == 0 {
+    if round.is_multiple_of(ROUNDS_PER_SWEEP) {
         let streams = [
             names.requests.clone(),
             names.responses.clone(),

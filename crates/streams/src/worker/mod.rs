@@ -131,7 +131,7 @@ impl Worker {
         config.validate()?;
         let registry = config.registry.unwrap_or_default();
         let consumer = crate::instance();
-        let connector = Connector::new(config.redis, &consumer)?;
+        let connector = Connector::new(config.redis, &consumer);
         let metrics = WorkerMetrics::register(&registry)?;
         let running = Running::new(config.lease, metrics.in_hand.clone());
         let status = Arc::new(Status::new(&["fetch"]));

@@ -6,12 +6,16 @@
     unreachable_pub
 )]
 
+mod admission;
+mod connections;
 mod dead_letters;
 mod deadlines;
 mod drain;
+mod examples;
 mod faults;
 mod leases;
 mod log;
 mod path;
 mod scene;
 mod support;
+mod wire;

@@ -1,0 +1,241 @@
+//! Single commands whose outcome the engine relies on, on whatever server runs the tests.
+
+use std::time::Duration;
+
+use streams::{Options, RequestError, WorkerConfig};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{PATIENCE, Runs, Service, ask, becomes, serve};
+
+const LEASE: Duration = Duration::from_millis(400);
+
+fn leased(service: &Service) -> WorkerConfig {
+    WorkerConfig {
+        lease: LEASE,
+        ..service.worker_config()
+    }
+}
+
+/// The entry is deleted while a worker has it; settling it must leave no reference, and is no duplicate.
+#[tokio::test]
+async fn an_entry_that_was_withdrawn_while_it_was_worked_on_is_settled() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let worker = serve(service.worker_config(), 2, |_| async {
+        sleep(Duration::from_millis(500)).await;
+        Ok(vec![])
+    })
+    .await;
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client, "x").await }
+    });
+    becomes(1, async || service.pending().await).await;
+    asking.abort();
+    becomes((0, 1), async || {
+        (service.length().await, service.pending().await)
+    })
+    .await;
+    service.is_clean().await;
+    becomes(1.0, async || worker.metric("requests_served_total")).await;
+    assert_eq!(worker.metric("requests_duplicate_total"), 0.0);
+}
+
+/// The worker that had it is dead, so that only its reference is left; nobody is ever given that as work.
+#[tokio::test]
+async fn a_reference_to_an_entry_that_is_gone_is_purged() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let dying = serve(leased(&service), 1, |_| {
+        std::future::pending::<Result<Vec<u8>, _>>()
+    })
+    .await;
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client, "x").await }
+    });
+    becomes(1, async || service.pending().await).await;
+    dying.crash().await;
+    asking.abort();
+    becomes((0, 1), async || {
+        (service.length().await, service.pending().await)
+    })
+    .await;
+    let runs = Runs::default();
+    let seen = runs.clone();
+    let _heir = serve(leased(&service), 1, move |request| {
+        seen.ran(&request.body);
+        async { Ok(vec![]) }
+    })
+    .await;
+    service.is_clean().await;
+    assert_eq!(runs.total(), 0);
+    ask(&client, "next").await.unwrap();
+}
+
+/// Its lease lapsed by the server's count: the server gives the worker its own running entry once more, or the
+/// sweep finds it. It is not run again, and not left to lapse again either.
+#[tokio::test]
+async fn an_entry_that_runs_here_and_lapsed_is_not_run_again() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let runs = Runs::default();
+    let seen = runs.clone();
+    let worker = serve(leased(&service), 1, move |request| {
+        seen.ran(&request.body);
+        async {
+            sleep(LEASE * 5).await;
+            Ok(vec![])
+        }
+    })
+    .await;
+    let spare = serve(leased(&service), 1, |_| async { Ok(b"spare".to_vec()) }).await;
+    spare.drain().await;
+    let asking = tokio::spawn(async move { ask(&client, "x").await });
+    becomes(1, async || runs.of("x")).await;
+    let consumer = worker.monitor.health().consumer;
+    let id = pending_ids(&service).await.remove(0);
+    let (requests, group) = (&service.names.requests, &service.names.group);
+    let lapse = [
+        "XCLAIM", requests, group, &consumer, "0", &id, "IDLE", "100000", "JUSTID",
+    ];
+    service.redis.command::<()>(&lapse).await.unwrap();
+    assert_eq!(&asking.await.unwrap().unwrap().body[..], b"");
+    assert_eq!(runs.of("x"), 1);
+    assert_eq!(worker.metric("requests_duplicate_total"), 0.0);
+    service.is_clean().await;
+}
+
+/// Delivered to a connection that broke before the entry arrived: it is this worker's, and nobody works on it.
+#[tokio::test]
+async fn what_was_delivered_and_never_arrived_is_taken_again_at_once() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    // The lease is 10 s: no sweep explains a quick answer.
+    let worker = service.echo(1).await;
+    ask(&client, "before").await.unwrap();
+    let consumer = worker.monitor.health().consumer;
+    let (requests, group) = (&service.names.requests, &service.names.group);
+    let asking = loop {
+        // In the worker's name, until this read is faster than the worker's own.
+        let asking = tokio::spawn({
+            let client = client.clone();
+            async move { client.request("x", Options::within(PATIENCE)).await }
+        });
+        let mut connection = service.redis.connect().await.unwrap();
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg(&["GROUP", group, &consumer, "COUNT", "1", "BLOCK", "500"]);
+        read.arg(&["STREAMS", requests, ">"]);
+        let stolen: redis::Value = read.query_async(&mut connection).await.unwrap();
+        if stolen != redis::Value::Nil {
+            break asking;
+        }
+        asking.await.unwrap().unwrap();
+    };
+    sleep(Duration::from_millis(200)).await;
+    assert!(!asking.is_finished(), "it never arrived");
+    let began = Instant::now();
+    let kill = ["CLIENT", "KILL", "TYPE", "normal"];
+    service.redis.command::<()>(&kill).await.unwrap();
+    let reply = asking.await.unwrap().unwrap();
+    assert_eq!(reply.deliveries, 1, "the same delivery");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+    service.is_clean().await;
+}
+
+/// The process stands still while an entry is delivered to it, and wakes when the lease is over: by then the entry
+/// is somebody else's.
+#[tokio::test]
+async fn a_worker_that_stood_still_does_not_start_what_lapsed_meanwhile() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let runs = Runs::default();
+    let (config, seen) = (leased(&service), runs.clone());
+    let (stand_still, still) = tokio::sync::oneshot::channel::<()>();
+    let (report, reported) = tokio::sync::oneshot::channel();
+    // Its own thread and runtime, which is made to stand still.
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let worker = serve(config, 1, move |request| {
+                seen.ran(&request.body);
+                async { Ok(b"late".to_vec()) }
+            })
+            .await;
+            sleep(LEASE).await; // Its read waits on the server now.
+            still.await.unwrap();
+            std::thread::sleep(LEASE * 4);
+            sleep(LEASE).await;
+            let lapsed = worker.metric("requests_lapsed_total");
+            let _ = report.send((lapsed, worker.drain().await));
+        });
+    });
+    becomes(1, async || {
+        let clients: String = service.redis.command(&["CLIENT", "LIST"]).await.unwrap();
+        clients
+            .lines()
+            .filter(|line| line.contains(":fetch") && line.contains("flags=b"))
+            .count()
+    })
+    .await;
+    stand_still.send(()).unwrap();
+    sleep(LEASE / 2).await;
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client, "x").await }
+    });
+    becomes(1, async || service.pending().await).await;
+    let _other = serve(leased(&service), 1, |_| async { Ok(b"other".to_vec()) }).await;
+    assert_eq!(&asking.await.unwrap().unwrap().body[..], b"other");
+    let (lapsed, drained) = reported.await.unwrap();
+    assert_eq!((lapsed, runs.total()), (1.0, 0));
+    assert_eq!(drained.handed_back, 0);
+    tokio::task::spawn_blocking(|| thread.join())
+        .await
+        .unwrap()
+        .unwrap();
+    service.is_clean().await;
+}
+
+/// What its callers left is not worked on: it is taken off the stream, whichever of its ids are known.
+#[tokio::test]
+async fn a_thousand_callers_that_time_out_leave_nothing_behind() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.ready().await;
+    let asking: Vec<_> = (0..1_000)
+        .map(|number| {
+            let client = client.clone();
+            let within = Options::within(Duration::from_millis(number % 50));
+            tokio::spawn(async move { client.request("x", within).await })
+        })
+        .collect();
+    for asked in asking {
+        let asked = asked.await.unwrap();
+        assert!(
+            matches!(
+                asked,
+                Err(RequestError::TimedOut | RequestError::Unavailable { .. })
+            ),
+            "{asked:?}"
+        );
+    }
+    becomes(0, async || service.length().await).await;
+    assert_eq!(client.in_flight(), 0);
+}
+
+async fn pending_ids(service: &Service) -> Vec<String> {
+    let (requests, group) = (&service.names.requests, &service.names.group);
+    let rows: Vec<(String, String, u64, u64)> = service
+        .redis
+        .command(&["XPENDING", requests, group, "-", "+", "100"])
+        .await
+        .unwrap();
+    rows.into_iter().map(|(id, ..)| id).collect()
+}
