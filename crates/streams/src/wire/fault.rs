@@ -1,5 +1,7 @@
 //! From the redis crate's errors to ours.
 
+use std::{error::Error, io, sync::Arc};
+
 use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind, Value};
 
 use crate::error::Fault;
@@ -108,18 +110,14 @@ fn of_code(code: &str) -> Fault {
     }
 }
 
-/// The redis crate folds TLS failures into I/O errors; rustls names itself in the source chain.
+/// The redis crate folds TLS failures into I/O errors, and hides those in an `Arc` that downcasts to
+/// nothing but itself. rustls reports what it does not trust, or does not understand, as invalid data.
 fn is_tls(error: &RedisError) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::InvalidData
-        {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>())
+        .and_then(|inner| inner.downcast_ref::<io::Error>())
+        .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]
@@ -147,6 +145,14 @@ mod tests {
             (ServerErrorKind::NoPerm, Fault::NoPermission),
         ] {
             let error = RedisError::from((ErrorKind::Server(kind), "x"));
+            assert_eq!(WireError::from(error).fault, fault, "{kind:?}");
+        }
+        for (kind, fault) in [
+            (io::ErrorKind::InvalidData, Fault::Tls),
+            (io::ErrorKind::TimedOut, Fault::Timeout),
+            (io::ErrorKind::ConnectionRefused, Fault::Disconnected),
+        ] {
+            let error = RedisError::from(io::Error::new(kind, "x"));
             assert_eq!(WireError::from(error).fault, fault, "{kind:?}");
         }
     }
