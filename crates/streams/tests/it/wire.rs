@@ -1,11 +1,14 @@
 //! Single commands whose outcome the engine relies on, on whatever server runs the tests.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use streams::{Options, RequestError, WorkerConfig};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, sleep},
+};
 
-use crate::support::{PATIENCE, Runs, Service, ask, becomes, serve};
+use crate::support::{Runs, Service, ask, becomes, serve};
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -89,8 +92,6 @@ async fn an_entry_that_runs_here_and_lapsed_is_not_run_again() {
         }
     })
     .await;
-    let spare = serve(leased(&service), 1, |_| async { Ok(b"spare".to_vec()) }).await;
-    spare.drain().await;
     let asking = tokio::spawn(async move { ask(&client, "x").await });
     becomes(1, async || runs.of("x")).await;
     let consumer = worker.monitor.health().consumer;
@@ -111,36 +112,57 @@ async fn an_entry_that_runs_here_and_lapsed_is_not_run_again() {
 async fn what_was_delivered_and_never_arrived_is_taken_again_at_once() {
     let service = Service::start().await;
     let client = service.client().await;
+    let go_on = Arc::new(Notify::new());
+    let held = Arc::clone(&go_on);
     // The lease is 10 s: no sweep explains a quick answer.
-    let worker = service.echo(1).await;
-    ask(&client, "before").await.unwrap();
+    let worker = serve(service.worker_config(), 1, move |request| {
+        let held = Arc::clone(&held);
+        async move {
+            if &request.body[..] == b"held" {
+                held.notified().await;
+            }
+            Ok(request.body.to_vec())
+        }
+    })
+    .await;
+    let asking = |body: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { ask(&client, body).await })
+    };
+    let holding = asking("held");
+    becomes(1, async || service.pending().await).await;
+    // While its only terminal is busy it does not read; this is delivered to it all the same.
+    let lost = asking("lost");
+    becomes(2, async || service.length().await).await;
     let consumer = worker.monitor.health().consumer;
     let (requests, group) = (&service.names.requests, &service.names.group);
-    let asking = loop {
-        // In the worker's name, until this read is faster than the worker's own.
-        let asking = tokio::spawn({
-            let client = client.clone();
-            async move { client.request("x", Options::within(PATIENCE)).await }
-        });
-        let mut connection = service.redis.connect().await.unwrap();
-        let mut read = redis::cmd("XREADGROUP");
-        read.arg(&["GROUP", group, &consumer, "COUNT", "1", "BLOCK", "500"]);
-        read.arg(&["STREAMS", requests, ">"]);
-        let stolen: redis::Value = read.query_async(&mut connection).await.unwrap();
-        if stolen != redis::Value::Nil {
-            break asking;
-        }
-        asking.await.unwrap().unwrap();
-    };
-    sleep(Duration::from_millis(200)).await;
-    assert!(!asking.is_finished(), "it never arrived");
+    let read = [
+        "XREADGROUP",
+        "GROUP",
+        group,
+        &consumer,
+        "COUNT",
+        "1",
+        "STREAMS",
+        requests,
+        ">",
+    ];
+    service.redis.command::<()>(&read).await.unwrap();
+    go_on.notify_one();
+    holding.await.unwrap().unwrap();
+    ask(&client, "next").await.unwrap();
+    assert!(!lost.is_finished(), "it never arrived");
+
     let began = Instant::now();
     let kill = ["CLIENT", "KILL", "TYPE", "normal"];
     service.redis.command::<()>(&kill).await.unwrap();
-    let reply = asking.await.unwrap().unwrap();
-    assert_eq!(reply.deliveries, 1, "the same delivery");
+    assert_eq!(
+        lost.await.unwrap().unwrap().deliveries,
+        1,
+        "the same delivery"
+    );
     assert!(
-        began.elapsed() < Duration::from_secs(8),
+        began.elapsed() < Duration::from_secs(6),
         "{:?}",
         began.elapsed()
     );
@@ -155,8 +177,9 @@ async fn a_worker_that_stood_still_does_not_start_what_lapsed_meanwhile() {
     let client = service.client().await;
     let runs = Runs::default();
     let (config, seen) = (leased(&service), runs.clone());
-    let (stand_still, still) = tokio::sync::oneshot::channel::<()>();
-    let (report, reported) = tokio::sync::oneshot::channel();
+    let (stand_still, still) = oneshot::channel::<()>();
+    let (stands, standing) = oneshot::channel::<()>();
+    let (report, reported) = oneshot::channel();
     // Its own thread and runtime, which is made to stand still.
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -168,34 +191,28 @@ async fn a_worker_that_stood_still_does_not_start_what_lapsed_meanwhile() {
                 async { Ok(b"late".to_vec()) }
             })
             .await;
-            sleep(LEASE).await; // Its read waits on the server now.
             still.await.unwrap();
+            stands.send(()).unwrap();
             std::thread::sleep(LEASE * 4);
-            sleep(LEASE).await;
-            let lapsed = worker.metric("requests_lapsed_total");
-            let _ = report.send((lapsed, worker.drain().await));
+            becomes(1.0, async || worker.metric("requests_lapsed_total")).await;
+            report.send(worker.drain().await).unwrap();
         });
     });
+    // Its read waits on the server, so that the entry goes to it.
     becomes(1, async || {
         let clients: String = service.redis.command(&["CLIENT", "LIST"]).await.unwrap();
-        clients
-            .lines()
-            .filter(|line| line.contains(":fetch") && line.contains("flags=b"))
-            .count()
+        let fetch = |line: &&str| line.contains(":fetch") && line.contains("flags=b");
+        clients.lines().filter(fetch).count()
     })
     .await;
     stand_still.send(()).unwrap();
-    sleep(LEASE / 2).await;
-    let asking = tokio::spawn({
-        let client = client.clone();
-        async move { ask(&client, "x").await }
-    });
+    standing.await.unwrap();
+    let asking = tokio::spawn(async move { ask(&client, "x").await });
     becomes(1, async || service.pending().await).await;
     let _other = serve(leased(&service), 1, |_| async { Ok(b"other".to_vec()) }).await;
     assert_eq!(&asking.await.unwrap().unwrap().body[..], b"other");
-    let (lapsed, drained) = reported.await.unwrap();
-    assert_eq!((lapsed, runs.total()), (1.0, 0));
-    assert_eq!(drained.handed_back, 0);
+    assert_eq!(reported.await.unwrap().handed_back, 0);
+    assert_eq!(runs.total(), 0);
     tokio::task::spawn_blocking(|| thread.join())
         .await
         .unwrap()
