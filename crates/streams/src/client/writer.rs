@@ -84,42 +84,48 @@ impl Writer {
                 return Err(error);
             }
         };
-        if !parcels.is_empty() && self.reader.borrow().is_err() {
-            drop(permit);
-            return self.await_reader(parcels).await;
-        }
-        parcels.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
-        let batch = self.shared.batch(parcels, withdrawals);
-        match batch.send(connection, &self.shared.names.requests).await {
-            Ok(written) => {
-                let count = written.added.len();
-                let (refused, refusal) = self.written(written, parcels, withdrawals);
-                let Some(error) = refusal else {
-                    permit.success();
-                    self.link.succeeded();
-                    return Ok(());
-                };
-                // At the edge of its memory Redis takes some and refuses others: that is no outage.
-                if refused < count {
-                    permit.success();
-                } else {
-                    permit.failure();
-                }
-                self.link.failed(&error);
-                // Whoever was refused for good knows; only what is tried again needs a pause.
-                if parcels.is_empty() {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
+        // Held back, the requests stay, but the connection shows whether it is alive.
+        let mut nothing = Vec::new();
+        let in_place = self.reader.borrow().is_ok();
+        let sent = if in_place {
+            &mut *parcels
+        } else {
+            &mut nothing
+        };
+        sent.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
+        let batch = self.shared.batch(sent, withdrawals);
+        let written = match batch.send(connection, &self.shared.names.requests).await {
+            Ok(written) => written,
             Err(error) => {
-                self.broken_off(parcels);
+                self.broken_off(sent);
                 permit.failure();
                 self.link.failed(&error);
-                Err(error)
+                return Err(error);
             }
+        };
+        let count = written.added.len();
+        let (refused, refusal) = self.written(written, sent, withdrawals);
+        match count - refused {
+            // A look at the length says nothing of writes.
+            0 if !in_place => drop(permit),
+            0 if refused > 0 => permit.failure(),
+            // At the edge of its memory Redis takes some and refuses others: that is no outage.
+            _ => permit.success(),
         }
+        if let Some(error) = refusal {
+            self.link.failed(&error);
+            // Whoever was refused for good knows; only what is tried again needs a pause.
+            return if parcels.is_empty() {
+                Ok(())
+            } else {
+                Err(error)
+            };
+        }
+        self.link.succeeded();
+        if in_place || parcels.is_empty() {
+            return Ok(());
+        }
+        self.await_reader(parcels).await
     }
 
     /// Redis answers, but replies could pass unseen. Waits for the reader while that makes sense, then
