@@ -6,6 +6,7 @@
     unreachable_pub
 )]
 
+mod acl;
 mod admission;
 mod connections;
 mod dead_letters;
