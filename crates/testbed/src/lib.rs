@@ -10,7 +10,7 @@
 //!   [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
 //! - What is judged: [`History`] by [`check`], what is left in Redis by [`Leftovers`], what services say of
-//!   themselves by [`Metrics`]; [`eventually`] waits for what takes a moment.
+//!   themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
 //!
 //! A test that kills Redis under load:
 //!
