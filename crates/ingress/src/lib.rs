@@ -1,7 +1,7 @@
 //! The HTTP front: turns `POST /WeatherForecast/city` into a request on a Redis stream and answers with
 //! the reply, or with a problem that says what to do.
 //!
-//! In reading order: [`run`] puts the parts together; `weather` is the story of one request; `error` is
+//! In reading order: [`run()`] puts the parts together; `weather` is the story of one request; `error` is
 //! the one place that turns what went wrong into a status.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
