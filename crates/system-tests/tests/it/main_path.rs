@@ -59,7 +59,7 @@ async fn a_request_is_answered_with_its_weather() -> anyhow::Result<()> {
     );
 
     let timing = server_timing(answer.header("server-timing").unwrap());
-    let [queue, work, total] = ["queue", "work", "total"].map(|part| timing(part));
+    let [queue, work, total] = ["queue", "work", "total"].map(timing);
     assert!(work >= 20.0, "the processing time, but {work}");
     assert!(queue + work <= total + 1.0, "{queue} + {work} <= {total}");
 

@@ -160,6 +160,37 @@ async fn terminals_are_shown() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What waits on the stream can be seen by whoever scales the proxies, also while there is none.
+#[tokio::test]
+async fn the_backlog_can_be_seen() -> anyhow::Result<()> {
+    let mut system = System::builder().proxies(0).start().await?;
+    let waiting = system.callers(0, 7);
+    let ingress = system.ingress(0);
+    ingress
+        .until_figure("stream_backlog_entries", &[], |entries| entries == 7.0)
+        .await?;
+    ingress
+        .until_figure("stream_oldest_entry_age_seconds", &[], |age| age > 0.0)
+        .await?;
+    assert_eq!(ingress.figure("workers_alive", &[]).await?, 0.0);
+    system.add_proxy(&[]).await?;
+    let outcomes = waiting.join_all().await;
+    assert!(
+        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
+        "{outcomes:?}"
+    );
+    for service in system.services() {
+        service
+            .until_figure("stream_backlog_entries", &[], |entries| entries == 0.0)
+            .await?;
+        service
+            .until_figure("workers_alive", &[], |alive| alive == 1.0)
+            .await?;
+    }
+    system.finish(Allowed::nothing()).await?;
+    Ok(())
+}
+
 /// Probes and scrapes get through by an address of their own while callers hold every connection.
 #[tokio::test]
 async fn the_admin_address_answers_when_the_other_is_full() -> anyhow::Result<()> {

@@ -31,7 +31,7 @@ impl System {
         self.recorder = Recorder::new(&History::new(), Duration::ZERO)?;
         note(self.usage_is_back().await);
         note(self.logs_are_clean(&allowed));
-        self.tell(summary.unwrap_or_else(ToString::to_string));
+        self.tell(&summary.unwrap_or_else(ToString::to_string));
         let summary = match checked {
             Ok(summary) if wrong.is_empty() => summary,
             Ok(_) => bail!(joined(&wrong)),
@@ -50,7 +50,7 @@ impl System {
                 let status = service.process().exit_status()?;
                 Some(anyhow!("{} ended by itself: {status}", service.name()))
             });
-        none(ended.collect())
+        none(&ended.collect::<Vec<_>>())
     }
 
     /// Every answer in the history is one that an ingress counted; what the proxies served covers all weather.
@@ -142,14 +142,14 @@ impl System {
                 ));
             }
         }
-        none(wrong)
+        none(&wrong)
     }
 
     #[allow(
         clippy::print_stderr,
         reason = "the test runner shows it where it is asked to"
     )]
-    fn tell(&self, summary: String) {
+    fn tell(&self, summary: &str) {
         let test = thread::current().name().unwrap_or("test").to_owned();
         eprintln!("{test}: {summary}");
         for figure in &self.measured {
@@ -159,8 +159,8 @@ impl System {
 }
 
 /// Nothing, or all that is wrong as one error.
-pub(super) fn none(wrong: Vec<anyhow::Error>) -> anyhow::Result<()> {
-    ensure!(wrong.is_empty(), joined(&wrong));
+pub(super) fn none(wrong: &[anyhow::Error]) -> anyhow::Result<()> {
+    ensure!(wrong.is_empty(), joined(wrong));
     Ok(())
 }
 

@@ -80,7 +80,7 @@ impl System {
                     .err(),
             );
         }
-        none(wrong)
+        none(&wrong)
     }
 
     /// No counter of anything unusual has moved that the test does not allow to.
@@ -109,7 +109,7 @@ impl System {
                 }
             }
         }
-        none(wrong)
+        none(&wrong)
     }
 
     /// Memory and descriptors are back.
@@ -138,7 +138,7 @@ impl System {
             });
             wrong.extend(is_back.await.err());
         }
-        none(wrong)
+        none(&wrong)
     }
 
     /// Whether no other ingress's replies come to this one.
