@@ -13,14 +13,7 @@ use crate::folder::Folder;
 use crate::program::find_program;
 
 /// The only settings a process inherits. Anything else could change what a service does from machine to machine.
-const INHERITED: [&str; 6] = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-    "LLVM_PROFILE_FILE",
-];
+const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "LLVM_PROFILE_FILE"];
 
 /// What to start, and how.
 #[derive(Debug)]
