@@ -20,6 +20,9 @@ const BUSY_PERIOD: Duration = Duration::from_secs(1);
 /// Between two looks while none do.
 const IDLE_PERIOD: Duration = Duration::from_secs(5);
 
+/// Between two trims of the reply stream at most: what may come meanwhile exceeds its bound.
+const TRIM_PERIOD: Duration = Duration::from_secs(2);
+
 /// Between two measurements of the memory that the streams take.
 const MEASURE_PERIOD: Duration = Duration::from_secs(15);
 
@@ -79,7 +82,7 @@ impl Observer {
             &names.dead_letters(),
         );
         *lock(&shared.observation) = Some(observation);
-        if due(trimmed, self.reply_retention / 4) {
+        if due(trimmed, TRIM_PERIOD.min(self.reply_retention / 4)) {
             ReplyStreamReader::trim(
                 &shared.reply_stream,
                 connection,

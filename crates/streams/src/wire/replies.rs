@@ -66,7 +66,9 @@ impl ReplyStreamReader {
         Ok(entries)
     }
 
-    /// Drops entries older than `retention` on Redis's clock, then the oldest beyond `most_bytes`.
+    /// Drops entries older than `retention` on Redis's clock, then the oldest beyond `most_bytes`, both to
+    /// the nearest node of the stream. `LIMIT 0`, since an approximate trim otherwise stops after ten
+    /// thousand entries, and more than that may come between two.
     pub(crate) async fn trim(
         stream: &str,
         connection: &mut Connection,
@@ -81,7 +83,9 @@ impl ReplyStreamReader {
             .arg(stream)
             .arg("MINID")
             .arg("~")
-            .arg(oldest.as_millis() as u64);
+            .arg(oldest.as_millis() as u64)
+            .arg("LIMIT")
+            .arg(0);
         pipe.cmd("XLEN").arg(stream);
         pipe.cmd("MEMORY").arg("USAGE").arg(stream);
         let answers = connection
@@ -101,7 +105,9 @@ impl ReplyStreamReader {
                 .arg(stream)
                 .arg("MAXLEN")
                 .arg("~")
-                .arg(u64::try_from(keep).unwrap_or(u64::MAX));
+                .arg(u64::try_from(keep).unwrap_or(u64::MAX))
+                .arg("LIMIT")
+                .arg(0);
             checked(connection.one(&pipe).await?)?;
         }
         Ok(())

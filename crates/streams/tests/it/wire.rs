@@ -247,6 +247,46 @@ async fn a_thousand_callers_that_time_out_leave_nothing_behind() {
     assert_eq!(client.in_flight(), 0);
 }
 
+/// The bounds of a reply stream hold whatever lies on it, also for what nobody trimmed for long.
+#[tokio::test]
+async fn a_reply_stream_is_trimmed_by_age_and_by_bytes() {
+    let service = Service::start().await;
+    let responses = service.names.responses.as_str();
+    let mut connection = service.redis.connect().await.unwrap();
+    let mut old = redis::pipe();
+    for number in 1..=25_000 {
+        old.cmd("XADD")
+            .arg(responses)
+            .arg(format!("{number}-0"))
+            .arg("old")
+            .arg("x")
+            .ignore();
+    }
+    old.query_async::<()>(&mut connection).await.unwrap();
+    let mut config = service.client_config();
+    config.reply_bytes = 1 << 20;
+    let client = streams::Client::connect(config).await.unwrap();
+    let length = async || {
+        service
+            .redis
+            .command::<u64>(&["XLEN", responses])
+            .await
+            .unwrap()
+    };
+    becomes(true, async || length().await < 200).await;
+
+    let _worker = serve(service.worker_config(), 4, |_| async {
+        Ok(vec![b'x'; 100_000])
+    })
+    .await;
+    for _ in 0..100 {
+        ask(&client, "x").await.unwrap();
+    }
+    // Ten of them fit. Idle clients look every five seconds.
+    becomes(true, async || length().await < 20).await;
+    ask(&client, "x").await.unwrap();
+}
+
 async fn pending_ids(service: &Service) -> Vec<String> {
     let (requests, group) = (&service.names.requests, &service.names.group);
     let rows: Vec<(String, String, u64, u64)> = service
