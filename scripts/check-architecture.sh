@@ -41,8 +41,8 @@ hits=$(git grep -nE '(use redis|redis::)' -- 'crates/*/src/*.rs' ':!crates/strea
   grep -vE '^[^:]+:[0-9]+: *//' || true)
 [[ -z $hits ]] || fail "only crates/streams/src/wire knows the redis crate:"$'\n'"$hits"
 
-hits=$(spelled 'cmd\("(XREADGROUP|XCLAIM|XAUTOCLAIM|XACK|XACKDEL|XGROUP|XNACK)"\)' crates/streams/src/wire/group.rs)
-[[ -z $hits ]] || fail "only wire/group.rs issues the consumer group's commands:"$'\n'"$hits"
+hits=$(spelled 'cmd\("(XREADGROUP|XCLAIM|XAUTOCLAIM|XACK|XACKDEL|XGROUP|XNACK)"\)' crates/streams/src/wire/group)
+[[ -z $hits ]] || fail "only wire/group issues the consumer group's commands:"$'\n'"$hits"
 
 hits=$(spelled '":(dead|workers)|-(requests|responses)"' crates/streams/src/keys.rs crates/service/src/settings)
 [[ -z $hits ]] || fail "only keys.rs builds a Redis key:"$'\n'"$hits"

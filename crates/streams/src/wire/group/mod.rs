@@ -1,0 +1,55 @@
+//! Every command of the consumer group, and nothing else issues one.
+//!
+//! Taking work ([`take`]): `XREADGROUP` (with `CLAIM` where there is one), `XPENDING`, `XCLAIM`. Keeping it, or
+//! giving it back ([`keep`]): `XCLAIM … JUSTID`. Settling it ([`settle`]): the reply's `XADD`, then delete and
+//! acknowledge, in one write. Tidying up after workers that are gone ([`consumers`]).
+
+mod consumers;
+mod keep;
+mod settle;
+mod take;
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{Connection, WireError, fault::checked};
+use crate::keys::StreamNames;
+
+pub(crate) use settle::{Settled, SettledBatch};
+pub(crate) use take::{Delivery, Fetched, PendingEntry, Recount, Whose};
+
+/// The group as one consumer uses it.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub names: StreamNames,
+    pub consumer: String,
+    pub lease: Duration,
+}
+
+impl Group {
+    /// Creates the group from the start of the stream, and the stream where it is missing; an existing
+    /// group is left alone. Tells whether it was missing. From `0`, not `$`: what was added while there
+    /// was no group must be served.
+    pub(crate) async fn create(
+        names: &StreamNames,
+        connection: &mut Connection,
+    ) -> Result<bool, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("XGROUP")
+            .arg("CREATE")
+            .arg(&names.requests)
+            .arg(&names.group)
+            .arg("0")
+            .arg("MKSTREAM");
+        match connection.one(&pipe).await? {
+            Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(false),
+            answer => checked(answer).map(|_ok| true),
+        }
+    }
+}
+
+/// Whole milliseconds, as Redis takes them.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

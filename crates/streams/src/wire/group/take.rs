@@ -1,0 +1,218 @@
+//! Taking work: what is new, and what another worker let lapse.
+
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use super::{Group, millis};
+use crate::{
+    error::Fault,
+    wire::{
+        Connection, Entry, EntryId, WireError,
+        entry::{array, count, entries, integer, redis_time, streams, text},
+        fault::checked,
+    },
+};
+
+/// An entry that the server gave to this consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub entry: Entry,
+    /// How often the entry was delivered, this delivery included.
+    pub deliveries: u64,
+}
+
+/// What one fetch brought, and Redis's clock right behind it: the lease of each delivery starts then.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub deliveries: Vec<Delivery>,
+    pub redis_time: Duration,
+}
+
+/// A row of `XPENDING`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PendingEntry {
+    pub id: EntryId,
+    /// How long nobody touched it.
+    pub idle: Duration,
+    /// How often it has been delivered.
+    pub deliveries: u64,
+}
+
+/// Whose pending entries are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Everybodys,
+    Own,
+}
+
+/// What a claim does to the delivery count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recount {
+    /// This is one more delivery.
+    Next,
+    /// The delivery before never arrived, so this is the same one.
+    Same,
+}
+
+impl Group {
+    /// Reads up to `most` entries, waiting up to `block` for the first, or not at all. On servers with
+    /// `CLAIM` this brings entries whose lease lapsed, first, together with new ones, if it is to `take_over`.
+    pub(crate) async fn read(
+        &self,
+        connection: &mut Connection,
+        most: usize,
+        block: Option<Duration>,
+        take_over: bool,
+    ) -> Result<Fetched, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("XREADGROUP")
+            .arg("GROUP")
+            .arg(&self.names.group)
+            .arg(&self.consumer);
+        pipe.arg("COUNT").arg(most);
+        if let Some(block) = block {
+            // 0 would wait for ever.
+            pipe.arg("BLOCK").arg(millis(block).max(1));
+        }
+        if take_over && connection.server.reads_with_claim() {
+            pipe.arg("CLAIM").arg(millis(self.lease));
+        }
+        pipe.arg("STREAMS").arg(&self.names.requests).arg(">");
+        let (answer, redis_time) = timed(connection, pipe).await?;
+        let deliveries = streams(answer)?
+            .into_iter()
+            .map(|entry| Delivery {
+                deliveries: entry.deliveries_before.unwrap_or(0) + 1,
+                entry,
+            })
+            .collect();
+        Ok(Fetched {
+            deliveries,
+            redis_time,
+        })
+    }
+
+    /// Up to `most` pending entries, the oldest first, of all consumers or of this one, that were not
+    /// touched for at least `idle`.
+    pub(crate) async fn pending(
+        &self,
+        connection: &mut Connection,
+        whose: Whose,
+        idle: Duration,
+        most: usize,
+    ) -> Result<Vec<PendingEntry>, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("XPENDING")
+            .arg(&self.names.requests)
+            .arg(&self.names.group);
+        pipe.arg("IDLE")
+            .arg(millis(idle))
+            .arg("-")
+            .arg("+")
+            .arg(most);
+        if whose == Whose::Own {
+            pipe.arg(&self.consumer);
+        }
+        array(checked(connection.one(&pipe).await?)?)?
+            .into_iter()
+            .map(|row| {
+                let row = array(row)?;
+                let [id, _consumer, idle, deliveries] = row.as_slice() else {
+                    return Err(WireError::unexpected("XPENDING"));
+                };
+                Ok(PendingEntry {
+                    id: text(id.clone())?.parse()?,
+                    idle: Duration::from_millis(count(idle)?),
+                    deliveries: count(deliveries)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Takes these entries over if they are still idle for `idle`. `recount` says what the delivery
+    /// count becomes. References to entries that are gone are purged on the way: Redis does so itself
+    /// from 7.0 on, before that they are acknowledged here.
+    pub(crate) async fn claim(
+        &self,
+        connection: &mut Connection,
+        pending: &[PendingEntry],
+        idle: Duration,
+        recount: Recount,
+    ) -> Result<Fetched, WireError> {
+        let mut pipe = redis::pipe();
+        // Before the claims, so that no lease seems to start later than it did.
+        pipe.cmd("TIME");
+        for row in pending {
+            pipe.cmd("XCLAIM")
+                .arg(&self.names.requests)
+                .arg(&self.names.group)
+                .arg(&self.consumer);
+            pipe.arg(millis(idle)).arg(row.id);
+            if recount == Recount::Same {
+                pipe.arg("RETRYCOUNT").arg(row.deliveries);
+            }
+        }
+        let mut answers = connection.send(&pipe).await?.into_iter();
+        let redis_time = redis_time(answers.next().unwrap_or_default())?;
+        let (mut deliveries, mut gone) = (Vec::with_capacity(pending.len()), Vec::new());
+        for (row, answer) in pending.iter().zip(answers) {
+            if answer == Value::Array(vec![Value::Nil]) {
+                gone.push(row.id);
+                continue;
+            }
+            let now = row.deliveries + u64::from(recount == Recount::Next);
+            deliveries.extend(entries(answer)?.into_iter().map(|entry| Delivery {
+                entry,
+                deliveries: now,
+            }));
+        }
+        if !gone.is_empty() {
+            let mut pipe = redis::pipe();
+            pipe.cmd("XACK")
+                .arg(&self.names.requests)
+                .arg(&self.names.group)
+                .arg(&gone);
+            checked(connection.one(&pipe).await?)?;
+        }
+        Ok(Fetched {
+            deliveries,
+            redis_time,
+        })
+    }
+
+    /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection; none where
+    /// the ACL forbids to ask. A drain then cannot wake the read and cuts it after a while.
+    pub(crate) async fn client_id(connection: &mut Connection) -> Result<Option<i64>, WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("CLIENT").arg("ID");
+        match checked(connection.one(&pipe).await?) {
+            Ok(id) => integer(&id).map(Some),
+            Err(error) if error.fault == Fault::NoPermission => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the blocked read of another connection as if its time were up.
+    pub(crate) async fn unblock(
+        connection: &mut Connection,
+        client_id: i64,
+    ) -> Result<(), WireError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("CLIENT").arg("UNBLOCK").arg(client_id);
+        checked(connection.one(&pipe).await?).map(drop)
+    }
+}
+
+/// Sends one command with `TIME` behind it in the same write: the time tells when Redis carried the
+/// command out, however late the answer is read.
+async fn timed(
+    connection: &mut Connection,
+    mut pipe: Pipeline,
+) -> Result<(Value, Duration), WireError> {
+    pipe.cmd("TIME");
+    let answers = connection.send(&pipe).await?;
+    let [answer, time] =
+        <[Value; 2]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
+    Ok((checked(answer)?, redis_time(time)?))
+}
