@@ -109,8 +109,8 @@ async fn the_reply_stream_is_deleted() {
     }
 }
 
-/// As after a failover to a server whose clock is behind: the new ids are below the last one read. The reader
-/// waits on the server and finds out when that read ends.
+/// As after a failover to a server whose clock is behind by some seconds: the new ids are below the last one
+/// read. The reader waits on the server and finds out when that read ends.
 #[tokio::test]
 async fn the_reply_stream_begins_anew_with_smaller_ids() {
     let Scene {
@@ -130,9 +130,12 @@ async fn the_reply_stream_begins_anew_with_smaller_ids() {
     let responses = &service.names.responses;
     command(&service, &["DEL", responses]).await;
     let reply = "{\"v\":1,\"status\":\"ok\",\"queue_us\":0,\"work_us\":0,\"deliveries\":1}\nhello";
+    // Within the retention, or it would be trimmed.
+    let (seconds, _micros): (u64, u64) = service.redis.command(&["TIME"]).await.unwrap();
+    let behind = format!("{}-0", (seconds - 10) * 1_000);
     command(
         &service,
-        &["XADD", responses, "5-0", &id.to_string(), reply],
+        &["XADD", responses, &behind, &id.to_string(), reply],
     )
     .await;
     assert_eq!(&asking.await.unwrap().unwrap().body[..], b"hello");

@@ -99,8 +99,13 @@ async fn redis_cannot_save() {
     let seen = scene.look().await;
     seen.only(&["unavailable: misconf", "refused: circuit-open"]);
     assert!(seen.slowest < Duration::from_secs(1), "at once: {seen:?}");
-    assert_eq!(seen.client, Err(NotReady::CircuitOpen));
-    assert_eq!(seen.worker, Err(NotReady::Redis(Fault::Misconfigured)));
+    // By its own trims of the reply stream, which need no caller, or by the circuit, whichever is first.
+    let misconfigured = Err(NotReady::Redis(Fault::Misconfigured));
+    assert!(
+        [misconfigured, Err(NotReady::CircuitOpen)].contains(&seen.client),
+        "{seen:?}"
+    );
+    assert_eq!(seen.worker, misconfigured);
     scene.service.set("save", "").await;
     scene.recovers().await;
     scene.told_of(Fault::Misconfigured);
