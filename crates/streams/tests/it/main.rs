@@ -8,6 +8,7 @@
 
 mod acl;
 mod admission;
+mod chaos;
 mod connections;
 mod dead_letters;
 mod deadlines;
