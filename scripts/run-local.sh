@@ -10,15 +10,16 @@
 #   --redis-port P     port of the Redis that is started (6380)
 #   --ingress-port P   port of the first ingress (5009)
 #   --proxy-port P     port of the first proxy (5010)
-#   --data FOLDER      where that Redis keeps its data (data/redis)
+#   --data FOLDER      where that Redis keeps its data (data/redis in the repository)
 #
-# Settings of the services are taken from the environment: PROCESSING_TIME=0ms scripts/run-local.sh
+# Other settings of the services are taken from the environment: PROCESSING_TIME=0ms scripts/run-local.sh
 # Ctrl-C drains and stops what was started here, and nothing else; a second one stops it at once.
 set -euo pipefail
+called_in=$PWD
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-proxies=1 ingresses=1 redis_url='' redis_port=6380 ingress_port=5009 proxy_port=5010 data=data/redis
+proxies=1 ingresses=1 redis_url='' redis_port='' ingress_port=5009 proxy_port=5010 data=''
 while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h) sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p' && exit 0 ;;
@@ -29,6 +30,8 @@ while [[ $# -gt 0 ]]; do
         redis-url | data) ;;
         *) [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le 65535 ]] || die "$1 needs a number from 1 to 65535, not $2" ;;
       esac
+      # A folder is meant from where the caller stands.
+      [[ $name == data && $2 != /* ]] && set -- "$1" "$called_in/$2" "${@:3}"
       printf -v "${name//-/_}" '%s' "$2"
       shift 2
       ;;
@@ -36,11 +39,26 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
+if [[ -n $redis_url ]]; then
+  [[ -z $data$redis_port ]] || die "--redis-url starts no Redis: leave --data and --redis-port out"
+else
+  redis_port=${redis_port:-6380}
+  data=$(realpath -m -- "${data:-data/redis}")
+  # A password for another Redis would be refused by this one, which has none.
+  unset REDIS_USERNAME REDIS_PASSWORD REDIS_PASSWORD_FILE REDIS_CA_FILE
+fi
+# One address cannot serve several processes.
+unset ADMIN_LISTEN
+
 need_rust
 need curl curl
 
-# free PORT FLAG: nobody listens there.
+# free PORT FLAG: nobody listens there, and no other part of this is to.
+declare -A ours=()
 free() {
+  [[ $1 -le 65535 ]] || die "port $1 does not exist; choose a lower one with $2"
+  [[ -z ${ours[$1]:-} ]] || die "port $1 is wanted for ${ours[$1]} and $2; choose another with $2"
+  ours[$1]=$2
   if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
     die "port $1 is taken; choose another with $2"
   fi
@@ -106,7 +124,6 @@ ready() {
 
 if [[ -z $redis_url ]]; then
   mkdir -p "$data"
-  data=$(realpath "$data")
   start redis "${REDIS_SERVER:-redis-server}" --bind 127.0.0.1 --port "$redis_port" --dir "$data" \
     --appendonly yes --maxmemory 512mb --maxmemory-policy noeviction
   redis_url=redis://127.0.0.1:$redis_port

@@ -9,6 +9,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'
+  exit 0
+fi
+
 need_rust
 if [[ -n ${REDIS_SERVER:-} ]]; then
   [[ -x $REDIS_SERVER ]] || die "REDIS_SERVER is not a program: $REDIS_SERVER"

@@ -275,7 +275,7 @@ pub(crate) fn samples() -> Vec<Error> {
         failed(FailureCode::ProviderTimeout, "no answer after 5s"),
         RequestError::Panicked.into(),
         RequestError::DeadLettered {
-            cause: "max-deliveries".into(),
+            cause: "deliveries".into(),
         }
         .into(),
         RequestError::Refused {

@@ -55,7 +55,7 @@ impl Weather {
         let began = Instant::now();
         let (head, body) = request.into_parts();
         media_type::check(&head.headers)?;
-        let wait = prefer::wait(&head.headers).filter(|wait| wait.0 <= self.request_timeout);
+        let wait = prefer::wait(&head.headers).filter(|wait| wait.0 < self.request_timeout);
         let timeout = wait.map_or(self.request_timeout, |wait| wait.0);
         let body = read_body(
             &head.headers,

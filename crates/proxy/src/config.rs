@@ -49,7 +49,7 @@ pub struct Config {
 #[command(next_help_heading = "Work")]
 pub struct Work {
     /// Requests served at a time
-    #[arg(long, env, default_value = "5", value_parser = count)]
+    #[arg(long, env, default_value = "5", value_parser = terminals)]
     pub terminals: u32,
     /// How long a request belongs to this proxy without a sign of life; renewed while work runs
     #[arg(long, env, default_value = "10s", value_parser = positive_duration)]
@@ -82,5 +82,15 @@ impl Config {
             registry: Some(registry.clone()),
             ..WorkerConfig::new("", self.streams.names())
         }
+    }
+}
+
+/// Each terminal takes some memory from the start; more than this is a slip of the finger.
+const MOST_TERMINALS: u32 = 100_000;
+
+fn terminals(text: &str) -> Result<u32, String> {
+    match count(text)? {
+        terminals @ ..=MOST_TERMINALS => Ok(terminals),
+        _ => Err(format!("is more than {MOST_TERMINALS} terminals")),
     }
 }

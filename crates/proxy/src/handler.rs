@@ -35,6 +35,8 @@ enum HandlerError {
     Request(#[from] RequestDefect),
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    #[error("the reply could not be written: {0}")]
+    Reply(#[from] serde_json::Error),
 }
 
 impl Handler {
@@ -76,8 +78,7 @@ impl Handler {
             weather.temperature_c,
             weather.summary.to_owned(),
         );
-        // Texts and numbers under fixed names: writing them to memory cannot fail.
-        Ok(serde_json::to_vec(&reply).unwrap_or_default().into())
+        Ok(serde_json::to_vec(&reply)?.into())
     }
 
     fn log(&self, request: &Request, error: &HandlerError) {
@@ -104,6 +105,7 @@ impl HandlerError {
         match self {
             Self::Request(_) => FailureCode::RequestInvalid,
             Self::Provider(error) => error.code(),
+            Self::Reply(_) => FailureCode::ProviderFailed,
         }
     }
 
@@ -111,6 +113,7 @@ impl HandlerError {
         match self {
             Self::Request(_) => "request-invalid",
             Self::Provider(error) => error.cause(),
+            Self::Reply(_) => "reply-unwritable",
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct ReadinessDocument {
     reason: Option<String>,
 }
 
-/// What `/health` answers: [`Report`], described.
+/// The state of the service, part by part.
 #[derive(ToSchema)]
 #[schema(as = Report)]
 #[allow(
