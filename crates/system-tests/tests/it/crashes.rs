@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use testbed::{Load, Outcome, What};
+use testbed::{Leftovers, Load, Outcome, What, eventually};
+use tokio::task::JoinHandle;
 
-use crate::system::{Allowed, DUPLICATES, System};
+use crate::system::{Allowed, DUPLICATES, GROUP, LONG, REQUESTS, System};
 
 /// Faults 1 and 3: a proxy is killed in the middle of its work, twice. Others take its requests over after its lease,
 /// and all callers get their weather.
@@ -82,6 +83,55 @@ async fn a_zombie_does_no_harm() -> anyhow::Result<()> {
         .finish(Allowed::nothing().counters(DUPLICATES))
         .await?;
     Ok(())
+}
+
+/// Fault 4: a proxy stands still with a request that it was given and has not begun. When it goes on the request is
+/// somebody else's, and it does not start it: nothing is done twice.
+#[tokio::test]
+async fn a_zombie_does_not_start_what_is_no_longer_its_own() -> anyhow::Result<()> {
+    let mut system = System::builder().proxy("LEASE", "1s").start().await?;
+    let waiting = given_to_a_stopped_proxy(&system).await?;
+    system.add_proxy(&[]).await?;
+    assert_eq!(waiting.await?.status(), Some(200));
+    let other = system.proxy(1).figure("requests_served_total", &[]).await?;
+    assert_eq!(other, 1.0, "served by the other one");
+    let zombie = system.proxy(0);
+    zombie.thaw()?;
+    // It finds what it was given too late, or, after a longer stop, its connection.
+    eventually(LONG, async || {
+        let lapsed = zombie.figure("requests_lapsed_total", &[]).await?;
+        let again = zombie
+            .figure("redis_reconnects_total", &[("part", "fetch")])
+            .await?;
+        anyhow::ensure!(lapsed + again >= 1.0, "it did not notice");
+        Ok(())
+    })
+    .await?;
+    let allowed = Allowed::nothing().counters(&[
+        "redis_reconnects_total",
+        "requests_lapsed_total",
+        "requests_reclaimed_total",
+    ]);
+    system.finish(allowed).await?;
+    Ok(())
+}
+
+/// Stops the only proxy while it waits for work, so that a caller's request is delivered to its socket and no further.
+/// It waits most of the time, but may be stopped between two reads; then that caller is served and another one comes.
+async fn given_to_a_stopped_proxy(system: &System) -> anyhow::Result<JoinHandle<Outcome>> {
+    for _ in 0..20 {
+        system.proxy(0).freeze().await?;
+        let (recorder, base) = (system.recorder(), system.ingress(0).base().to_owned());
+        let caller = tokio::spawn(async move { recorder.send(&base).await });
+        system.until_outstanding(1).await?;
+        let left = Leftovers::read(system.redis(), REQUESTS, GROUP).await?;
+        if left.pending == 1 {
+            return Ok(caller);
+        }
+        system.proxy(0).thaw()?;
+        caller.await?;
+    }
+    anyhow::bail!("the proxy was never stopped while it waited")
 }
 
 /// Fault 6: an ingress is killed while callers wait. They see the connection break; the callers of the other one see
