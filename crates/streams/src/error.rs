@@ -262,6 +262,14 @@ impl Fault {
             Self::WrongType | Self::NoPermission | Self::NoAuth | Self::Tls
         )
     }
+
+    /// Whether the next write will most likely be refused as well, although Redis answers.
+    pub(crate) fn refuses_writes(self) -> bool {
+        matches!(
+            self,
+            Self::OutOfMemory | Self::Misconfigured | Self::NoReplicas
+        ) || self.lasts()
+    }
 }
 
 impl fmt::Display for Fault {

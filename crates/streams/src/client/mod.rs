@@ -266,9 +266,13 @@ impl Client {
     /// The first thing that is in the way.
     pub fn readiness(&self) -> Result<(), NotReady> {
         self.shared.status.readiness()?;
-        match self.shared.breaker.state() {
-            State::Closed => Ok(()),
-            State::Open | State::HalfOpen => Err(NotReady::CircuitOpen),
+        if self.shared.breaker.state() != State::Closed {
+            return Err(NotReady::CircuitOpen);
+        }
+        // With little traffic it takes long until the circuit opens; one refusal of this kind tells enough.
+        match self.shared.write_refusal() {
+            Some(fault) => Err(NotReady::Redis(fault)),
+            None => Ok(()),
         }
     }
 
@@ -305,6 +309,13 @@ impl Client {
 }
 
 impl Shared {
+    /// Why the last write was refused, if the next one would be as well.
+    fn write_refusal(&self) -> Option<Fault> {
+        self.status
+            .fault_of("writer")
+            .filter(|fault| fault.refuses_writes())
+    }
+
     fn admit(&self, budget: Duration) -> Result<admission::Admitted<'_>, RequestError> {
         if self.breaker.state() != State::Closed {
             return Err(RequestError::Refused {

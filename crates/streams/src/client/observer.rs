@@ -61,7 +61,8 @@ impl Observer {
         let due = |last: &Option<Instant>, period| last.is_none_or(|at| at.elapsed() >= period);
         let shared = Arc::clone(&self.shared);
         let names = &shared.names;
-        if self.breaker.state() != State::Closed {
+        let refused = shared.write_refusal().is_some();
+        if refused || self.breaker.state() != State::Closed {
             self.probe().await?;
         }
         self.link.connect().await?;
@@ -137,7 +138,7 @@ impl Observer {
             let busy = self.shared.activity() != activity_before || self.shared.waiting.len() > 0;
             let period = if self.breaker.state() != State::Closed {
                 Duration::ZERO
-            } else if busy {
+            } else if busy || self.shared.write_refusal().is_some() {
                 BUSY_PERIOD
             } else {
                 IDLE_PERIOD

@@ -4,6 +4,10 @@
 //! A renewal is a claim to oneself of what was not touched for most of a renewal interval. If another
 //! worker took the entry over it is touched more often than that, so that a late renewal does not steal
 //! it back; and what has lapsed by our own clock is not renewed at all.
+//!
+//! Redis may also have carried out the renewal before so late that this one comes too soon. Whose the
+//! entry is then is asked for, rather than concluded: to give a lease up by mistake is to have the work
+//! done twice.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -72,17 +76,23 @@ async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), Wire
     let renewed = core.group.renew(connection, ids, untouched_for).await?;
     core.running.renewed(&renewed, sent);
     core.metrics.leases_renewed.inc_by(renewed.len() as u64);
-    let lost: Vec<EntryId> = ids
+    let mut missed: Vec<EntryId> = ids
         .iter()
         .copied()
         .filter(|id| !renewed.contains(id) && core.running.has(*id))
         .collect();
-    if !lost.is_empty() {
-        core.running.lost(&lost);
-        tracing::debug!(
-            lost = lost.len(),
-            "leases were lost: taken over, or withdrawn by their callers"
-        );
+    if missed.is_empty() {
+        return Ok(());
     }
+    let asked = Instant::now();
+    for row in core.group.still_own(connection, &missed).await? {
+        core.running.renewed(&[row.id], asked - row.idle);
+        missed.retain(|id| *id != row.id);
+    }
+    core.running.lost(&missed);
+    tracing::debug!(
+        lost = missed.len(),
+        "leases were lost: taken over, or withdrawn by their callers"
+    );
     Ok(())
 }

@@ -30,6 +30,10 @@ async fn no_memory_is_left() {
         ),
         "{first:?}"
     );
+    // One refusal is enough to be told of; the circuit takes five.
+    scene
+        .client_becomes(Err(NotReady::Redis(Fault::OutOfMemory)))
+        .await;
     let seen = scene.look().await;
     seen.only(&["unavailable: out-of-memory", "refused: circuit-open"]);
     assert!(seen.slowest < Duration::from_secs(1), "at once: {seen:?}");
