@@ -4,14 +4,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use testbed::Answer;
 
+use crate::callers::{JSON, weather_of};
 use crate::problem::{Documented, is_problem};
 use crate::system::{Allowed, CITY, LONG, System};
-
-const JSON: (&str, &str) = ("content-type", "application/json");
-
-fn weather_of(city: &str) -> String {
-    json!({"city": city, "location": "Centre"}).to_string()
-}
 
 /// Sends these bodies, and checks that all are answered with this problem.
 async fn all_are(system: &System, bodies: &[&[u8]], status: u16, kind: &str) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testbed::{Load, Signal};
 
+use crate::callers::all_served;
 use crate::system::{Allowed, CITY, DUPLICATES, GROUP, LONG, REQUESTS, System};
 
 /// Fault 2: proxies leave one after the other under load. Each finishes what it has, ends with 0, and takes its
@@ -60,11 +61,7 @@ async fn work_beyond_the_drain_timeout_is_handed_back() -> anyhow::Result<()> {
         .await?;
     system.proxy(0).leave().await?;
     system.add_proxy(&[("PROCESSING_TIME", "20ms")]).await?;
-    let outcomes = waiting.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(waiting).await;
     let allowed = Allowed::nothing().counters(DUPLICATES).consumers(1);
     let summary = system.finish(allowed).await?;
     assert!(
@@ -81,7 +78,7 @@ async fn an_ingress_leaves_under_load() -> anyhow::Result<()> {
     let mut system = System::builder()
         .ingresses(2)
         .proxies(2)
-        .ingress("DRAIN_DELAY", "1s")
+        .ingress("DRAIN_DELAY", "3s")
         .proxy("PROCESSING_TIME", "100ms")
         .start()
         .await?;
@@ -97,7 +94,7 @@ async fn an_ingress_leaves_under_load() -> anyhow::Result<()> {
     });
     unready?;
     let took = left?;
-    system.report(format!("an ingress with DRAIN_DELAY=1s left in {took:.2?}"));
+    system.report(format!("an ingress with DRAIN_DELAY=3s left in {took:.2?}"));
     system.until_answered(60).await?;
     drop(balancer);
     system.route_to(|_| true);
@@ -157,7 +154,7 @@ async fn a_rolling_restart_fails_no_request() -> anyhow::Result<()> {
         .ingresses(2)
         .reply_streams(&["shared", "dedicated"])
         .proxies(2)
-        .ingress("DRAIN_DELAY", "500ms")
+        .ingress("DRAIN_DELAY", "2s")
         .proxy("PROCESSING_TIME", "50ms")
         .start()
         .await?;

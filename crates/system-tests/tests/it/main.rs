@@ -2,6 +2,7 @@
 //! the callers saw, and that nothing is left of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod callers;
 mod problem;
 mod system;
 

@@ -4,9 +4,8 @@ use serde_json::json;
 use testbed::Outcome;
 use uuid::Uuid;
 
+use crate::callers::JSON;
 use crate::system::{Allowed, System};
-
-const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// All fields, the caller's own id echoed, the times of each part; the same city has the same weather.
 #[tokio::test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use testbed::{Port, RawConnection, eventually};
 
+use crate::callers::all_served;
 use crate::system::{Allowed, Kind, LONG, Service, System};
 
 /// Swagger UI and the document behind it, on both services, without anything from another host.
@@ -123,7 +124,7 @@ fn part(health: &Value, name: &str) -> Value {
 async fn terminals_are_shown() -> anyhow::Result<()> {
     let system = System::builder()
         .proxy("TERMINALS", "3")
-        .proxy("PROCESSING_TIME", "1s")
+        .proxy("PROCESSING_TIME", "3s")
         .start()
         .await?;
     let watch = async {
@@ -174,11 +175,7 @@ async fn the_backlog_can_be_seen() -> anyhow::Result<()> {
         .await?;
     assert_eq!(ingress.figure("workers_alive", &[]).await?, 0.0);
     system.add_proxy(&[]).await?;
-    let outcomes = waiting.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(waiting).await;
     for service in system.services() {
         service
             .until_figure("stream_backlog_entries", &[], |entries| entries == 0.0)

@@ -2,22 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use testbed::{Load, eventually};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::callers::{JSON, all_served, weather_of};
 use crate::problem::Documented;
 use crate::system::{Allowed, DEAD, DUPLICATES, LONG, REQUESTS, RESPONSES, System, SystemBuilder};
 
-const JSON: (&str, &str) = ("content-type", "application/json");
-
 fn poisonous() -> SystemBuilder {
     System::builder().proxy("SIMULATED_FAULTS", "true")
-}
-
-fn weather_of(city: &str) -> String {
-    json!({"city": city, "location": "Centre"}).to_string()
 }
 
 /// The fields of the only dead letter, by name.
@@ -47,11 +41,7 @@ async fn a_panic_costs_one_answer_and_no_terminal() -> anyhow::Result<()> {
         let answer = system.post(0, &[JSON], weather_of("panic!")).await?;
         documented.check(&answer, 502, "terminal-failed")?;
     }
-    let outcomes = system.callers(0, 10).join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(system.callers(0, 10)).await;
     assert_eq!(
         system
             .proxy(0)
@@ -134,11 +124,7 @@ async fn who_is_in_the_same_proxy_as_poison_is_served() -> anyhow::Result<()> {
     }
     assert_eq!(asked.await??.status, 502);
     assert_eq!(crashes, 3, "as often as it was delivered");
-    let outcomes = companions.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(companions).await;
     system.until_ready().await?;
     assert_eq!(system.ask(0).await.status(), Some(200));
     let allowed = Allowed::nothing()
@@ -258,11 +244,7 @@ async fn undecodable_entries_become_dead_letters() -> anyhow::Result<()> {
         ],
     )
     .await?;
-    let outcomes = system.callers(0, 20).join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(system.callers(0, 20)).await;
 
     let all = |total: f64| total == count as f64;
     system
@@ -320,11 +302,7 @@ async fn forged_replies_are_counted_and_dropped() -> anyhow::Result<()> {
     ingress
         .until_figure("replies_undecodable_total", &[], |count| count == 4.0)
         .await?;
-    let outcomes = system.callers(0, 20).join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(system.callers(0, 20)).await;
     let allowed =
         Allowed::nothing().counters(&["replies_unmatched_total", "replies_undecodable_total"]);
     system.finish(allowed.requests_beside_the_history()).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use testbed::{Load, RedisServer};
 use tokio::time::sleep;
 
+use crate::callers::all_served;
 use crate::system::{
     Allowed, GROUP, LONG, REDIS_FAULT, REQUESTS, RESPONSES, System, SystemBuilder,
 };
@@ -328,11 +329,7 @@ async fn an_outage_costs_next_to_nothing() -> anyhow::Result<()> {
     }
     system.redis().start_again().await?;
     system.until_ready().await?;
-    let outcomes = system.callers(0, 10).join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(system.callers(0, 10)).await;
     let ingress = system.ingress(0);
     ingress
         .until_figure("circuit_breaker_state", &[], |state| state == 0.0)

@@ -2,17 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use testbed::eventually;
 
+use crate::callers::{JSON, all_served, weather_of};
 use crate::problem::{Documented, says_when_to_retry};
 use crate::system::{Allowed, LONG, REDIS_FAULT, System};
-
-const JSON: (&str, &str) = ("content-type", "application/json");
-
-fn weather_of(city: &str) -> String {
-    json!({"city": city, "location": "Centre"}).to_string()
-}
 
 /// The provider fails: 502, by which the caller knows that it was not its fault.
 #[tokio::test]
@@ -106,11 +100,7 @@ async fn a_full_stream_is_503_and_loses_nothing() -> anyhow::Result<()> {
     assert_eq!(refused.await?, 1.0);
 
     system.add_proxy(&[]).await?;
-    let outcomes = waiting.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(waiting).await;
     let allowed = Allowed::nothing().counters(&["requests_refused_total"]);
     system.finish(allowed.requests_beside_the_history()).await?;
     Ok(())
@@ -147,11 +137,7 @@ async fn a_predicted_wait_over_the_budget_is_503() -> anyhow::Result<()> {
         "{:?} for a refusal",
         start.elapsed()
     );
-    let outcomes = waiting.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(waiting).await;
     let allowed = Allowed::nothing().counters(&["requests_refused_total"]);
     system.finish(allowed.requests_beside_the_history()).await?;
     Ok(())

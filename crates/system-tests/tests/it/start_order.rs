@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testbed::eventually;
 
+use crate::callers::all_served;
 use crate::system::{Allowed, LONG, REDIS_FAULT, System};
 
 /// Within this time of Redis's start everything must be ready.
@@ -80,11 +81,7 @@ async fn ingress_first() -> anyhow::Result<()> {
     let health = system.ingress(0).json("/health").await?;
     assert_eq!(health["parts"]["workers"]["status"], "degraded", "{health}");
     system.add_proxy(&[]).await?;
-    let outcomes = waiting.join_all().await;
-    assert!(
-        outcomes.iter().all(|outcome| outcome.status() == Some(200)),
-        "{outcomes:?}"
-    );
+    all_served(waiting).await;
     system.finish(Allowed::nothing()).await?;
     Ok(())
 }
