@@ -129,6 +129,8 @@ if [[ -z $redis_url ]]; then
   redis_url=redis://127.0.0.1:$redis_port
 fi
 export REDIS_URL=$redis_url
+# The services write to a pipe here, but it is a person who reads.
+if [[ -t 1 ]]; then export LOG_FORMAT=${LOG_FORMAT:-text}; fi
 for ((i = 0; i < proxies; i++)); do
   LISTEN=127.0.0.1:$((proxy_port + i)) start "proxy$((i + 1))" target/release/proxy
   fronts+=("http://127.0.0.1:$((proxy_port + i))")
