@@ -6,7 +6,7 @@ use streams::WorkerConfig;
 use testbed::eventually;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENCE, Runs, Service, ask, serve};
+use crate::support::{PATIENCE, Runs, Service, ask, becomes, serve};
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -40,6 +40,38 @@ async fn work_that_takes_twenty_leases_runs_once() {
     assert_eq!((a.unwrap().deliveries, b.unwrap().deliveries), (1, 1));
     assert_eq!((runs.of("a"), runs.of("b")), (1, 1));
     service.is_clean().await;
+}
+
+/// Redis carried one renewal out late, so that the next finds the entry touched just now: it is still ours. Here
+/// the test touches it, in the worker's name.
+#[tokio::test]
+async fn a_renewal_that_comes_too_soon_is_no_lost_lease() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let lease = Duration::from_millis(800);
+    let config = || WorkerConfig {
+        lease,
+        ..service.worker_config()
+    };
+    let worker = serve(config(), 1, move |_| async move {
+        sleep(lease * 4).await;
+        Ok(b"first".to_vec())
+    })
+    .await;
+    let asking = tokio::spawn(async move { ask(&client, "x").await });
+    becomes(1, async || service.pending().await).await;
+    let _idle = serve(config(), 1, |_| async { Ok(b"second".to_vec()) }).await;
+    let consumer = worker.monitor.health().consumer;
+    let id = service.pending_ids().await.remove(0);
+    let (requests, group) = (&service.names.requests, &service.names.group);
+    let touch = ["XCLAIM", requests, group, &consumer, "0", &id, "JUSTID"];
+    let began = Instant::now();
+    while began.elapsed() < lease {
+        service.redis.command::<()>(&touch).await.unwrap();
+        sleep(Duration::from_millis(10)).await;
+    }
+    let reply = asking.await.unwrap().unwrap();
+    assert_eq!((&reply.body[..], reply.deliveries), (&b"first"[..], 1));
 }
 
 #[tokio::test]

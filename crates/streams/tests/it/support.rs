@@ -122,6 +122,17 @@ impl Service {
         }
     }
 
+    /// The entries that some consumer has.
+    pub async fn pending_ids(&self) -> Vec<String> {
+        let (requests, group) = (&self.names.requests, &self.names.group);
+        let rows: Vec<(String, String, u64, u64)> = self
+            .redis
+            .command(&["XPENDING", requests, group, "-", "+", "100"])
+            .await
+            .unwrap();
+        rows.into_iter().map(|(id, ..)| id).collect()
+    }
+
     /// Nothing is outstanding and nothing is pending.
     pub async fn is_clean(&self) {
         eventually(PATIENCE, || async {

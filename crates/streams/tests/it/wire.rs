@@ -95,7 +95,7 @@ async fn an_entry_that_runs_here_and_lapsed_is_not_run_again() {
     let asking = tokio::spawn(async move { ask(&client, "x").await });
     becomes(1, async || runs.of("x")).await;
     let consumer = worker.monitor.health().consumer;
-    let id = pending_ids(&service).await.remove(0);
+    let id = service.pending_ids().await.remove(0);
     let (requests, group) = (&service.names.requests, &service.names.group);
     let lapse = [
         "XCLAIM", requests, group, &consumer, "0", &id, "IDLE", "100000", "JUSTID",
@@ -285,14 +285,4 @@ async fn a_reply_stream_is_trimmed_by_age_and_by_bytes() {
     // Ten of them fit. Idle clients look every five seconds.
     becomes(true, async || length().await < 20).await;
     ask(&client, "x").await.unwrap();
-}
-
-async fn pending_ids(service: &Service) -> Vec<String> {
-    let (requests, group) = (&service.names.requests, &service.names.group);
-    let rows: Vec<(String, String, u64, u64)> = service
-        .redis
-        .command(&["XPENDING", requests, group, "-", "+", "100"])
-        .await
-        .unwrap();
-    rows.into_iter().map(|(id, ..)| id).collect()
 }

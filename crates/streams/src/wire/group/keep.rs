@@ -12,8 +12,8 @@ use crate::wire::{
 };
 
 impl Group {
-    /// Renews the lease of these entries and gives back those that are still this consumer's. An entry
-    /// that was touched less than `untouched_for` ago is not this consumer's any more.
+    /// Renews the lease of these entries and gives back those that it renewed. One that was touched less
+    /// than `untouched_for` ago it leaves alone: that may have been another consumer.
     pub(crate) async fn renew(
         &self,
         connection: &mut Connection,

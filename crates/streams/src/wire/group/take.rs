@@ -114,20 +114,27 @@ impl Group {
         if whose == Whose::Own {
             pipe.arg(&self.consumer);
         }
-        array(checked(connection.one(&pipe).await?)?)?
-            .into_iter()
-            .map(|row| {
-                let row = array(row)?;
-                let [id, _consumer, idle, deliveries] = row.as_slice() else {
-                    return Err(WireError::unexpected("XPENDING"));
-                };
-                Ok(PendingEntry {
-                    id: text(id.clone())?.parse()?,
-                    idle: Duration::from_millis(count(idle)?),
-                    deliveries: count(deliveries)?,
-                })
-            })
-            .collect()
+        pending_entries(connection.one(&pipe).await?)
+    }
+
+    /// Those of these entries that are pending for this consumer.
+    pub(crate) async fn still_own(
+        &self,
+        connection: &mut Connection,
+        ids: &[EntryId],
+    ) -> Result<Vec<PendingEntry>, WireError> {
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("XPENDING")
+                .arg(&self.names.requests)
+                .arg(&self.names.group);
+            pipe.arg(id).arg(id).arg(1).arg(&self.consumer);
+        }
+        let mut own = Vec::new();
+        for answer in connection.send(&pipe).await? {
+            own.append(&mut pending_entries(answer)?);
+        }
+        Ok(own)
     }
 
     /// Takes these entries over if they are still idle for `idle`. `recount` says what the delivery
@@ -202,6 +209,23 @@ impl Group {
         pipe.cmd("CLIENT").arg("UNBLOCK").arg(client_id);
         checked(connection.one(&pipe).await?).map(drop)
     }
+}
+
+fn pending_entries(answer: Value) -> Result<Vec<PendingEntry>, WireError> {
+    array(checked(answer)?)?
+        .into_iter()
+        .map(|row| {
+            let row = array(row)?;
+            let [id, _consumer, idle, deliveries] = row.as_slice() else {
+                return Err(WireError::unexpected("XPENDING"));
+            };
+            Ok(PendingEntry {
+                id: text(id.clone())?.parse()?,
+                idle: Duration::from_millis(count(idle)?),
+                deliveries: count(deliveries)?,
+            })
+        })
+        .collect()
 }
 
 /// Sends one command with `TIME` behind it in the same write: the time tells when Redis carried the
