@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use prometheus::Registry;
 use streams::{Client, ClientConfig, Fault, NotReady, Options, RequestError, WorkerConfig};
 use testbed::{RedisServer, eventually};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     log::Log,
@@ -80,13 +80,20 @@ impl Scene {
     }
 
     /// Asks for a while, and looks at the end of it. Sees that nobody works himself up: neither commands nor
-    /// connections come faster than callers and a backoff explain.
+    /// connections come faster than callers and a backoff explain, and readiness does not flap.
     pub async fn look(&self) -> Seen {
-        let (commands, reconnects) = (self.commands().await, self.reconnects());
+        let before = self.load().await;
         let mut outcomes = BTreeMap::new();
         let mut slowest = Duration::ZERO;
         let started = Instant::now();
         let mut asked = 0.0;
+        let ready = || {
+            (
+                self.client.readiness().is_ok(),
+                self.worker.monitor.readiness().is_ok(),
+            )
+        };
+        let (mut was, mut changes) = (ready(), 0);
         while started.elapsed() < WINDOW {
             let began = Instant::now();
             let options = Options::within(Duration::from_millis(500));
@@ -104,19 +111,22 @@ impl Scene {
             *outcomes.entry(outcome).or_default() += 1;
             slowest = slowest.max(began.elapsed());
             asked += 1.0;
+            let is = ready();
+            changes += usize::from(is != std::mem::replace(&mut was, is));
             sleep(Duration::from_millis(20)).await;
         }
+        assert!(changes <= 3, "readiness changed {changes} times");
         let seconds = started.elapsed().as_secs_f64();
-        let new_connections = self.reconnects() - reconnects;
-        // Nine loops; each backs off to a second, after some quick attempts.
-        assert!(
-            new_connections < 60.0 + 9.0 * seconds,
-            "{new_connections} connections"
-        );
-        if let (Some(before), Some(after)) = (commands, self.commands().await) {
-            // A request costs about ten commands, a new connection five.
-            let explained = 400.0 + 15.0 * asked + 100.0 * seconds + 5.0 * new_connections;
-            assert!(after - before < explained, "{} commands", after - before);
+        if let (Some(before), Some(after)) = (before, self.load().await) {
+            let [connections, commands] = [after[0] - before[0], after[1] - before[1]];
+            // Nine loops; each backs off to a second, after some quick attempts.
+            assert!(
+                connections < 60.0 + 9.0 * seconds,
+                "{connections} connections in {seconds} s"
+            );
+            // A request costs about ten commands, a connection five.
+            let explained = 100.0 + 15.0 * asked + 50.0 * seconds + 5.0 * connections;
+            assert!(commands < explained, "{commands} commands in {seconds} s");
         }
         Seen {
             outcomes,
@@ -169,16 +179,18 @@ impl Scene {
             + self.worker.metric("redis_reconnects_total")
     }
 
-    /// Commands the server has carried out, if it can be asked.
-    async fn commands(&self) -> Option<f64> {
+    /// Connections the server has accepted and commands it has carried out, if it can be asked.
+    async fn load(&self) -> Option<[f64; 2]> {
         let stats = self.service.redis.info("stats");
-        let stats = tokio::time::timeout(Duration::from_millis(500), stats).await;
-        stats
+        let stats = timeout(Duration::from_millis(500), stats)
+            .await
             .ok()?
-            .ok()?
-            .get("total_commands_processed")?
-            .parse()
-            .ok()
+            .ok()?;
+        let count = |name: &str| stats.get(name)?.parse().ok();
+        Some([
+            count("total_connections_received")?,
+            count("total_commands_processed")?,
+        ])
     }
 
     /// Waits until the client's readiness is this.
