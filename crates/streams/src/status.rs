@@ -10,7 +10,7 @@ use std::{
 use common::telemetry::LogThrottle;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{error::Fault, health::NotReady, lock, wire::WireError};
+use crate::{error::Fault, health::NotReady, mutex::lock, wire::WireError};
 
 /// What lasts, or comes and goes, is logged when it begins and then once in this time.
 const LOG_PERIOD: Duration = Duration::from_secs(10);

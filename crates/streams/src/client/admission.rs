@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::{
     error::{Refusal, RequestError},
     health::WorkerSummary,
-    lock,
+    mutex::lock,
 };
 
 /// The least time a refused caller is asked to wait.

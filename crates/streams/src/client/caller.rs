@@ -4,8 +4,10 @@ use tokio::{sync::oneshot, time::timeout_at};
 use uuid::Uuid;
 
 use super::{
-    RETRY_AFTER, Reply, Shared,
     outbox::{Parcel, Ticket},
+    policy::RETRY_AFTER,
+    reply::Reply,
+    shared::Shared,
     waiting::{Answer, Left, NotParked},
 };
 use crate::error::{Fault, RequestError};

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use common::breaker::{CircuitBreaker, State};
 use tokio::time::{Instant, sleep};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::{
     link::Link,
-    lock,
+    mutex::lock,
     wire::{Connection, Group, Observation, ReplyStreamReader, WireError},
 };
 

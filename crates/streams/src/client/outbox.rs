@@ -12,7 +12,7 @@ use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
 use super::waiting::Entries;
-use crate::{lock, wire::EntryId};
+use crate::{mutex::lock, wire::EntryId};
 
 /// Most requests in one write, so that one slow write does not hold up everybody.
 const MOST: usize = 512;

@@ -9,10 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{Reply, Shared, waiting::Matched};
+use super::{reply::answer, shared::Shared, waiting::Matched};
 use crate::{
-    envelope::{Outcome, ReplyEnvelope, request_id},
-    error::{Failure, Fault, RequestError},
+    envelope::{ReplyEnvelope, request_id},
+    error::Fault,
     link::Link,
     wire::{Entry, ReplyStreamReader, Resumed, WireError},
 };
@@ -130,26 +130,5 @@ impl ReplyReader {
                 Matched::Unknown => metrics.unmatched.inc(),
             }
         }
-    }
-}
-
-fn answer(id: uuid::Uuid, envelope: ReplyEnvelope) -> Result<Reply, RequestError> {
-    let ReplyEnvelope {
-        outcome,
-        queue,
-        work,
-        deliveries,
-    } = envelope;
-    match outcome {
-        Outcome::Ok(body) => Ok(Reply {
-            id,
-            body,
-            queue,
-            work,
-            deliveries,
-        }),
-        Outcome::Failed { code, message } => Err(RequestError::Failed(Failure { code, message })),
-        Outcome::Panicked => Err(RequestError::Panicked),
-        Outcome::DeadLettered { cause } => Err(RequestError::DeadLettered { cause }),
     }
 }

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{client::Reply, error::RequestError, lock, wire::EntryId};
+use crate::{client::Reply, error::RequestError, mutex::lock, wire::EntryId};
 
 /// What a parked caller is woken with.
 pub(super) type Answer = Result<Reply, RequestError>;

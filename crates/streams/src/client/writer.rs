@@ -24,7 +24,9 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{RETRY_AFTER, Shared, outbox::Parcel, replies::Displaced, waiting::WriteEnd};
+use super::{
+    outbox::Parcel, policy::RETRY_AFTER, replies::Displaced, shared::Shared, waiting::WriteEnd,
+};
 use crate::{
     envelope::RequestEnvelope,
     error::{Fault, RequestError},

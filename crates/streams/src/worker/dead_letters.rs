@@ -10,11 +10,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Core, running::InHand, settle::Finished};
+use super::{core::Core, running::InHand, settle::Finished};
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
     link::Link,
-    lock,
+    mutex::lock,
     wire::{DeadLetter, Entry, WireError},
 };
 

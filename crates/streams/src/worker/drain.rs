@@ -17,12 +17,22 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Core, Drained};
+use super::core::Core;
 use crate::{
     error::Fault,
     link::Link,
     wire::{Announcement, Group, Whose, WireError},
 };
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Requests handed back to the group because they did not finish in time.
+    pub handed_back: usize,
+    /// Whether the consumer was deleted. It is not while something is pending for it; other workers delete it
+    /// later.
+    pub consumer_deleted: bool,
+}
 
 /// How long the read may take to end once it was woken.
 const READ_ENDS: Duration = Duration::from_secs(3);

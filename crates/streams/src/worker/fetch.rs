@@ -30,11 +30,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Core, Handler, work::take};
+use super::{core::Core, request::Handler, work::take};
 use crate::{
     error::Fault,
     link::Link,
-    lock,
+    mutex::lock,
     wire::{Delivery, EntryId, Fetched, Group, PendingEntry, Recount, Whose, WireError},
 };
 

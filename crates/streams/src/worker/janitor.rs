@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::Core;
+use super::core::Core;
 use crate::{
     health::WorkerSummary,
     link::Link,
-    lock,
+    mutex::lock,
     wire::{Announcement, Connection, Group, Observation, WireError},
 };
 

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::Core;
+use super::core::Core;
 use crate::{
     link::Link,
     wire::{EntryId, WireError},

@@ -21,7 +21,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{lock, wire::EntryId};
+use crate::{mutex::lock, wire::EntryId};
 
 /// How many renewals fit into a lease: one may fail or be late without the lease being lost.
 pub(super) const RENEWALS_PER_LEASE: u32 = 3;

@@ -23,10 +23,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Core, running::InHand};
+use super::{core::Core, running::InHand};
 use crate::{
     link::{Link, pause_after},
-    lock,
+    mutex::lock,
     wire::{Settled, SettledBatch, WireError},
 };
 

@@ -10,16 +10,17 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Core, Handler, Request,
+    core::Core,
     dead_letters::{Cause, Found, bury},
     metrics::{EXPIRED_QUEUED, EXPIRED_RUNNING},
+    request::{Handler, Request},
     running::InHand,
     settle::Finished,
 };
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope, cut},
     error::Failure,
-    lock,
+    mutex::lock,
     wire::{Delivery, Entry},
 };
 
