@@ -88,7 +88,12 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
         } => "RESPONSE_STREAM",
         ConfigError::Name { .. } => "CONSUMER_GROUP",
         ConfigError::NamesCollide => "REQUEST_STREAM, RESPONSE_STREAM",
-        ConfigError::Url { .. } => "REDIS_URL",
+        // The reason names no part of the URL, which may hold a password, and helps nobody to mend it.
+        ConfigError::Url { .. } => {
+            return "REDIS_URL: the value is not the URL of a Redis: redis://, rediss:// or unix:// is expected, \
+                    for example redis://127.0.0.1:6379"
+                .into();
+        }
         ConfigError::NoTerminals => "TERMINALS",
         ConfigError::TooSmall { setting, .. } => {
             return format!("{}: {error}", setting.to_uppercase());

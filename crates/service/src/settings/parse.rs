@@ -3,10 +3,13 @@
 //! clap's own report spans several lines and speaks of flags; whoever runs a container has set a
 //! variable and reads one line of a log.
 
-use std::{ffi::OsString, fmt, process};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, process,
+};
 
 use clap::{
-    Command, Parser,
+    Arg, Command, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -46,6 +49,7 @@ pub fn parse_or_exit<C: Parser>(check: impl FnOnce(&C) -> Result<(), String>) ->
 
 /// Reads settings from these arguments, the program's name first, and from the environment.
 pub fn parse_from<C: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<C, ParseError> {
+    let args = joined(args, &C::command())?;
     C::try_parse_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -54,6 +58,65 @@ pub fn parse_from<C: Parser>(args: impl IntoIterator<Item = OsString>) -> Result
         }
         _ => ParseError::Invalid(one_line(&error, &C::command())),
     })
+}
+
+/// The command line with each flag and its value in one word, since clap takes a value that begins with a dash,
+/// such as `-1s`, for a flag that it does not know. A word that is neither flag nor value is refused; it is not
+/// repeated, because it may be the rest of a secret that was not quoted.
+fn joined(
+    args: impl IntoIterator<Item = OsString>,
+    command: &Command,
+) -> Result<Vec<OsString>, ParseError> {
+    let mut words = args.into_iter().peekable();
+    let mut joined: Vec<OsString> = words.next().into_iter().collect();
+    let mut last: Option<&Arg> = None;
+    while let Some(mut word) = words.next() {
+        let flag = setting(command, &word.to_string_lossy());
+        if !begins_with(&word, "-") || word == "--" {
+            return Err(ParseError::Invalid(stray(command, last)));
+        }
+        if flag.is_some_and(|flag| flag.get_action().takes_values())
+            && !word.as_encoded_bytes().contains(&b'=')
+            && let Some(value) = words.next_if(|next| !is_flag(next))
+        {
+            word.push("=");
+            word.push(value);
+        }
+        joined.push(word);
+        if flag.is_none() {
+            // Whether the next word is its value nobody knows; clap refuses the flag.
+            joined.extend(words.by_ref());
+        }
+        last = flag;
+    }
+    Ok(joined)
+}
+
+/// Whether a word cannot be the value of the flag before it: there are two flags of one letter, and no more.
+fn is_flag(word: &OsStr) -> bool {
+    begins_with(word, "--") || word == "-h" || word == "-V"
+}
+
+fn begins_with(word: &OsStr, prefix: &str) -> bool {
+    word.as_encoded_bytes().starts_with(prefix.as_bytes())
+}
+
+/// What is said of a word that is neither flag nor value, where `last` is the flag before it.
+fn stray(command: &Command, last: Option<&Arg>) -> String {
+    match last {
+        Some(flag) => format!(
+            "{}: more than one word follows its flag: put quotes around a value with spaces, for example {}",
+            name(flag),
+            example(flag, "'"),
+        ),
+        None => {
+            let example = command.get_arguments().next().map(|flag| example(flag, ""));
+            format!(
+                "the first word is no flag: settings are flags and variables, for example {}",
+                example.unwrap_or_default(),
+            )
+        }
+    }
 }
 
 #[allow(
@@ -79,16 +142,19 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let Some(flag) = text(ContextKind::InvalidArg) else {
+    let Some(shown) = text(ContextKind::InvalidArg) else {
         return single_line(&error.to_string());
     };
-    let name = variable(command, flag);
+    let Some(flag) = setting(command, shown) else {
+        let flag = shown.split('=').next().unwrap_or_default();
+        return format!("{flag}: there is no such flag; --help lists them all");
+    };
+    let name = name(flag);
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     match error.kind() {
         ErrorKind::ArgumentConflict => format!("{name}: is given more than once"),
-        ErrorKind::InvalidValue if value.is_empty() => format!("{name}: has no value"),
-        ErrorKind::UnknownArgument => {
-            format!("{flag}: there is no such flag; --help lists them all")
+        ErrorKind::InvalidValue if value.is_empty() => {
+            format!("{name}: has no value; for example {}", example(flag, ""))
         }
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
             let expected = match (
@@ -101,27 +167,40 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
                 }
                 _ => "is not accepted".to_owned(),
             };
-            format!("{name}: {value:?} {}", single_line(&expected))
+            let expected = single_line(&expected);
+            // What is hidden from --help may hold a secret.
+            if flag.is_hide_env_values_set() && !value.is_empty() {
+                format!("{name}: the value {expected}")
+            } else {
+                format!("{name}: {value:?} {expected}")
+            }
         }
         _ => format!("{name}: {}", single_line(&error.to_string())),
     }
 }
 
-/// The variable behind a flag that clap shows as `--flag <VALUE>`, or the flag where there is none.
-fn variable(command: &Command, shown: &str) -> String {
-    let flag = shown.split([' ', '=']).next().unwrap_or(shown);
+/// The setting behind a flag, given as `--flag`, `--flag=value` or, as clap shows it, `--flag <VALUE>`.
+fn setting<'a>(command: &'a Command, shown: &str) -> Option<&'a Arg> {
+    let long = shown.strip_prefix("--")?.split([' ', '=']).next()?;
     command
         .get_arguments()
-        .find(|argument| {
-            argument
-                .get_long()
-                .is_some_and(|long| flag.strip_prefix("--") == Some(long))
-        })
-        .and_then(|argument| argument.get_env())
-        .map_or_else(
-            || flag.to_owned(),
-            |variable| variable.to_string_lossy().into_owned(),
-        )
+        .find(|flag| flag.get_long() == Some(long))
+}
+
+/// The variable behind a flag, or the flag where there is none.
+fn name(flag: &Arg) -> String {
+    match flag.get_env() {
+        Some(variable) => variable.to_string_lossy().into(),
+        None => format!("--{}", flag.get_long().unwrap_or_default()),
+    }
+}
+
+/// How a setting is given: its flag with its default.
+fn example(flag: &Arg, quote: &str) -> String {
+    let value = flag.get_default_values().first();
+    let value = value.map_or("VALUE".into(), |value| value.to_string_lossy());
+    let flag = flag.get_long().unwrap_or_default();
+    format!("--{flag} {quote}{value}{quote}")
 }
 
 /// The first line of a report, without clap's `error: ` before it.

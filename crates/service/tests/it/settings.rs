@@ -12,6 +12,9 @@ struct Settings {
     /// Not zero
     #[arg(long, env = "TEST_TERMINALS", default_value = "5", value_parser = settings::count)]
     terminals: u32,
+    /// May hold a key
+    #[arg(long, env = "TEST_MIRROR", value_parser = mirror, hide_env_values = true)]
+    mirror: Option<String>,
     #[command(flatten)]
     redis: Redis,
     #[command(flatten)]
@@ -22,6 +25,13 @@ struct Settings {
     drain: Drain,
     #[command(flatten)]
     log: Log,
+}
+
+fn mirror(text: &str) -> Result<String, String> {
+    match text.starts_with("https://") {
+        true => Ok(text.into()),
+        false => Err("is not an address: https://host/path is expected".into()),
+    }
 }
 
 fn parse(flags: &[&str]) -> Result<Settings, ParseError> {
@@ -153,20 +163,98 @@ fn a_log_setting_is_checked_too() {
 }
 
 #[test]
+fn a_value_may_begin_with_a_dash() {
+    for flags in [
+        ["--drain-timeout", "-1s"].as_slice(),
+        &["--drain-timeout=-1s"],
+        &[
+            "--terminals",
+            "7",
+            "--drain-timeout",
+            "-1s",
+            "--max-headers",
+            "1KiB",
+        ],
+    ] {
+        assert_eq!(
+            refused(flags),
+            r#"DRAIN_TIMEOUT: "-1s" is not a duration: a number with a unit is expected, for example 30s or 150ms"#
+        );
+    }
+    assert_eq!(
+        refused(&["--terminals", "-5"]),
+        r#"TEST_TERMINALS: "-5" is not a whole number from 1 to 4294967295"#
+    );
+    let settings = parse(&["--redis-password", "-=-", "--terminals", "7"]).unwrap();
+    assert_eq!(settings.redis.config().password.as_deref(), Some("-=-"));
+    assert_eq!(settings.terminals, 7);
+    assert_eq!(
+        refused(&["--drain-timeout", "--terminals", "7"]),
+        "DRAIN_TIMEOUT: has no value; for example --drain-timeout 25s",
+        "a flag is not taken for a value"
+    );
+}
+
+#[test]
 fn what_is_no_setting_is_refused_in_one_line_too() {
+    for flags in [["--terminal", "5"].as_slice(), &["--terminal=5"]] {
+        assert_eq!(
+            refused(flags),
+            "--terminal: there is no such flag; --help lists them all"
+        );
+    }
     assert_eq!(
-        refused(&["--terminal", "5"]),
-        "--terminal: there is no such flag; --help lists them all"
+        refused(&["-1s"]),
+        "-1: there is no such flag; --help lists them all"
     );
-    assert_eq!(
-        refused(&["5"]),
-        "5: there is no such flag; --help lists them all"
-    );
+    for flags in [["5"].as_slice(), &["--", "5"], &["5", "--terminals", "5"]] {
+        assert_eq!(
+            refused(flags),
+            "the first word is no flag: settings are flags and variables, for example --terminals 5"
+        );
+    }
+    for flags in [
+        ["--drain-timeout", "1m", "30s"].as_slice(),
+        &["--terminals=5", "--drain-timeout=1m", "30s"],
+        &["--drain-timeout", "1m", "--", "30s"],
+    ] {
+        assert_eq!(
+            refused(flags),
+            "DRAIN_TIMEOUT: more than one word follows its flag: put quotes around a value with spaces, \
+             for example --drain-timeout '25s'"
+        );
+    }
     assert_eq!(
         refused(&["--terminals", "5", "--terminals", "6"]),
         "TEST_TERMINALS: is given more than once"
     );
-    assert_eq!(refused(&["--terminals"]), "TEST_TERMINALS: has no value");
+    assert_eq!(
+        refused(&["--terminals"]),
+        "TEST_TERMINALS: has no value; for example --terminals 5"
+    );
+}
+
+#[test]
+fn no_refusal_repeats_what_may_be_a_secret() {
+    for flags in [
+        ["--redis-password", "two", "hunter2"].as_slice(),
+        &["--redis-password=two", "hunter2"],
+        &["--redis-url=", "redis://:hunter2@host"],
+        &["redis://:hunter2@host"],
+        &["--", "hunter2"],
+        &["--redis-pasword", "hunter2"],
+        &["--redis-pasword=hunter2"],
+        &["-phunter2"],
+        &["-p=hunter2"],
+        &["--redis-password", "hunter2", "--redis-password", "hunter2"],
+        &["--mirror", "ftp://host?apikey=hunter2"],
+    ] {
+        let line = refused(flags);
+        assert!(
+            !line.contains("hunter2") && line.lines().count() == 1,
+            "{line}"
+        );
+    }
 }
 
 #[test]
