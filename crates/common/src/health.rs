@@ -31,8 +31,9 @@ pub struct Part {
     detail: Map<String, Value>,
 }
 
-/// What `/health` shows.
+/// What `/health` shows, in JSON with names in camelCase; the names in the details are to follow that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The status of the worst part; healthy if there is none.
     pub status: Status,
@@ -76,7 +77,7 @@ impl Part {
         self.at_least(Status::Unhealthy, found, reason)
     }
 
-    /// Adds a figure or a word to the detail; the same name again replaces it.
+    /// Adds a figure or a word to the detail, under a name in camelCase; the same name again replaces it.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.detail.insert(name.into(), value.into());
@@ -182,7 +183,7 @@ mod tests {
             "status": "degraded",
             "service": "proxy",
             "version": "0.1.0",
-            "uptime_seconds": 61,
+            "uptimeSeconds": 61,
             "parts": {
                 "redis": {
                     "status": "degraded",

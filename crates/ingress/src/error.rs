@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use common::message::{FailureCode, RequestDefect, Rule};
+use common::message::{FailureCode, FieldDefect, JsonDefect, MAX_DEPTH, RequestDefect, Rule};
 use service::{BodyError, Kind, Problem};
 use streams::{Failure, Fault, Refusal, RequestError};
 
@@ -127,15 +127,7 @@ impl Error {
                 &UNREADABLE_BODY,
                 "The body broke off or its framing is malformed; send the request again.",
             ),
-            Self::Defect(RequestDefect::NotJson { reason, .. }) => Problem::new(
-                &INVALID_JSON,
-                format!("Send a valid JSON text; this one is broken: {reason}."),
-            ),
-            Self::Defect(RequestDefect::Field { field, rule }) => Problem::new(
-                &INVALID_REQUEST,
-                format!("Correct the request: {field} {rule}."),
-            )
-            .field(field, rule.to_string()),
+            Self::Defect(defect) => wrong(defect),
             Self::Request(error) => unanswered(error),
             Self::Internal(_) => Problem::internal(),
         }
@@ -179,6 +171,35 @@ fn unsupported(defect: UnsupportedMediaType) -> Problem {
         }
     };
     Problem::new(&UNSUPPORTED_MEDIA_TYPE, detail)
+}
+
+fn wrong(defect: &RequestDefect) -> Problem {
+    match defect {
+        RequestDefect::NotJson(defect) => not_json(defect),
+        RequestDefect::Fields(defects) => {
+            let detail = format!("Correct the request: {defect}.");
+            let problem = Problem::new(&INVALID_REQUEST, detail);
+            defects.iter().fold(problem, |problem, defect| {
+                problem.field(defect.field, defect.rule.to_string())
+            })
+        }
+    }
+}
+
+fn not_json(defect: &JsonDefect) -> Problem {
+    let detail = match defect {
+        JsonDefect::Empty => {
+            r#"The body is empty; send a JSON object such as {"city": "New York", "location": "Downtown"}."#
+                .into()
+        }
+        JsonDefect::TooDeep => {
+            format!("Send flatter JSON; arrays and objects may nest at most {MAX_DEPTH} levels.")
+        }
+        JsonDefect::Syntax { reason, .. } => {
+            format!("Send a valid JSON text; this one is broken: {reason}.")
+        }
+    };
+    Problem::new(&INVALID_JSON, detail)
 }
 
 fn unanswered(error: &RequestError) -> Problem {
@@ -250,11 +271,11 @@ pub(crate) fn samples() -> Vec<Error> {
         Error::from(RequestError::Failed(Failure::new(code.as_str(), message)))
     };
     vec![
-        RequestDefect::NotJson {
+        RequestDefect::NotJson(JsonDefect::Syntax {
             line: 1,
             column: 9,
             reason: "expected value at line 1 column 9".into(),
-        }
+        })
         .into(),
         BodyError::Broken.into(),
         failed(
@@ -267,10 +288,16 @@ pub(crate) fn samples() -> Vec<Error> {
         .into(),
         BodyError::TooLarge { max: 16 << 10 }.into(),
         UnsupportedMediaType::ContentType.into(),
-        RequestDefect::Field {
-            field: "city",
-            rule: Rule::NotEmpty,
-        }
+        RequestDefect::Fields(vec![
+            FieldDefect {
+                field: "city",
+                rule: Rule::NotEmpty,
+            },
+            FieldDefect {
+                field: "location",
+                rule: Rule::Text,
+            },
+        ])
         .into(),
         failed(FailureCode::ProviderTimeout, "no answer after 5s"),
         RequestError::Panicked.into(),

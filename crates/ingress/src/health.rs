@@ -7,8 +7,7 @@ use common::{
     health::{Part, Readiness, Report},
     shutdown::Shutdown,
 };
-use serde_json::json;
-use service::{Probe, backlog_part, redis_part, serving_part};
+use service::{Probe, backlog_part, redis_part, serving_part, summaries};
 use streams::{Client, ClientHealth, NotReady};
 
 /// Asks the parts at each question, so that no answer is ever stale.
@@ -65,7 +64,7 @@ fn circuit(client: &ClientHealth) -> Part {
 fn replies(client: &ClientHealth) -> Part {
     let part = Part::healthy()
         .with("stream", client.reply_stream.as_str())
-        .with("callers_waiting", client.in_flight);
+        .with("callersWaiting", client.in_flight);
     client.faults.iter().fold(part, |part, (name, fault)| {
         part.degraded_if(true, format!("{name}: {fault}"))
     })
@@ -82,7 +81,7 @@ fn workers(client: &ClientHealth) -> Part {
                 .map(|worker| u64::from(worker.terminals))
                 .sum::<u64>(),
         )
-        .with("workers", json!(client.workers))
+        .with("workers", summaries(&client.workers))
         .degraded_if(
             client.workers.is_empty(),
             "no worker is alive: requests wait until one comes or they expire",

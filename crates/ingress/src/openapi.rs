@@ -1,22 +1,10 @@
 //! The OpenAPI document, as Swagger UI shows it.
-//!
-//! The problems in it are not described by hand: each is made by the code that answers with it, so that
-//! the document cannot say anything else.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-use service::{MAX_HEADER_FIELDS, Problem, ProblemDocument};
-use utoipa::{
-    OpenApi, ToSchema,
-    openapi::{
-        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, Response, ResponseBuilder, Type,
-        example::{Example, ExampleBuilder},
-    },
-};
+use service::document_problems;
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
-use crate::error;
+use crate::error::{self, Error};
 
 const PATH: &str = "/WeatherForecast/city";
 
@@ -29,10 +17,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         .get_mut(PATH)
         .and_then(|item| item.post.as_mut());
     if let Some(operation) = operation {
-        let answers = problems()
-            .into_iter()
-            .map(|(status, problems)| (status.to_string(), answer(&problems).into()));
-        operation.responses.responses.extend(answers);
+        document_problems(operation, error::samples().iter().map(Error::problem));
     }
     document
 }
@@ -46,7 +31,6 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         license(name = "MIT", identifier = "MIT"),
     ),
     paths(city),
-    components(schemas(ProblemDocument)),
     tags((name = "Weather", description = "What callers come for")),
 )]
 struct Document;
@@ -59,22 +43,24 @@ struct Document;
     operation_id = "weatherInCity",
     params(
         ("Prefer" = Option<String>, Header, example = "wait=10",
-            description = "`wait=N` shortens the time for an answer to N seconds; `Preference-Applied` says that it did. \
-                           Ignored if it is malformed or not shorter."),
+            description = "`wait=N` shortens the time for an answer to N seconds; `Preference-Applied` says that it \
+                           did. Ignored if it is malformed or not shorter."),
         ("X-Request-Id" = Option<String>, Header, example = "order-17",
-            description = "Your own id of this request: 1 to 128 visible ASCII characters, or it is ignored. It is sent \
-                           back; the request is tracked by an id of the service, which is the `requestId` of the answer."),
+            description = "Your own id of this request: 1 to 128 visible ASCII characters, or it is ignored. It is \
+                           sent back; the request is tracked by an id of the service, which is the `requestId` of \
+                           the answer."),
         ("traceparent" = Option<String>, Header,
             example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             description = "W3C trace context to carry along; ignored if it is malformed."),
     ),
-    request_body(content = Question, content_type = "application/json", description = "JSON in UTF-8, not compressed. Other fields are ignored.",
+    request_body(content = Question, content_type = "application/json",
+        description = "JSON in UTF-8, not compressed. Other fields are ignored.",
         example = json!({"city": "New York", "location": "Downtown"})),
     responses(
         (status = 200, description = "The weather", body = Answer, content_type = "application/json", headers(
             ("X-Request-Id" = String, description = "Your id if you sent a well-formed one, else the `requestId`"),
-            ("Server-Timing" = String, description = "How long the request waited (`queue`), was worked on (`work`) and took \
-                in all (`total`), in milliseconds: `queue;dur=0.412, work;dur=150.210, total;dur=152.043`"),
+            ("Server-Timing" = String, description = "How long the request waited (`queue`), was worked on (`work`) \
+                and took in all (`total`), in milliseconds: `queue;dur=0.412, work;dur=150.210, total;dur=152.043`"),
             ("Preference-Applied" = String, description = "`wait=N` if that was asked for and shortened the time"),
         )),
     ),
@@ -140,82 +126,4 @@ struct Answer {
     /// In a word or two.
     #[schema(example = "Chilly")]
     summary: String,
-}
-
-/// All problems by status.
-fn problems() -> BTreeMap<u16, Vec<Problem>> {
-    let shared = [
-        Problem::not_found(),
-        Problem::method_not_allowed(),
-        Problem::headers_too_large(MAX_HEADER_FIELDS, 16 << 10),
-        Problem::internal(),
-    ];
-    let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
-    for problem in shared
-        .into_iter()
-        .chain(error::samples().iter().map(error::Error::problem))
-    {
-        let problems = by_status.entry(problem.kind().status.as_u16()).or_default();
-        if problems.iter().all(|other| other.kind() != problem.kind()) {
-            problems.push(problem);
-        }
-    }
-    by_status
-}
-
-/// The answer with one status, with an example of each problem that has it.
-fn answer(problems: &[Problem]) -> Response {
-    let titles: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.kind().title)
-        .collect();
-    let examples = problems.iter().map(example);
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .examples_from_iter(examples)
-        .build();
-    let mut answer = ResponseBuilder::new()
-        .description(titles.join("; "))
-        .content("application/problem+json", content)
-        .header(
-            "X-Request-Id",
-            header("Your id if you sent a well-formed one, else the `requestId`"),
-        );
-    if problems
-        .iter()
-        .any(|problem| problem.retries_after().is_some())
-    {
-        answer = answer.header("Retry-After", header("When to try again, in seconds"));
-    }
-    let own = match problems
-        .first()
-        .map(|problem| problem.kind().status.as_u16())
-    {
-        Some(405) => Some(("Allow", "The methods that this path has")),
-        Some(415) => Some(("Accept-Encoding", "`identity` if the body came encoded")),
-        _ => None,
-    };
-    if let Some((name, description)) = own {
-        answer = answer.header(name, header(description));
-    }
-    answer.build()
-}
-
-fn example(problem: &Problem) -> (&'static str, Example) {
-    let name = problem.kind().uri.rsplit('/').next().unwrap_or_default();
-    let document = problem.document(Uuid::nil());
-    (
-        name,
-        ExampleBuilder::new()
-            .summary(problem.kind().title)
-            .value(Some(json!(document)))
-            .build(),
-    )
-}
-
-fn header(description: &str) -> Header {
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .description(Some(description))
-        .build()
 }

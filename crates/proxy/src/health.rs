@@ -7,16 +7,16 @@ use common::{
     health::{Part, Readiness, Report},
     shutdown::Shutdown,
 };
-use serde_json::json;
-use service::{Probe, backlog_part, redis_part, serving_part};
+use service::{Probe, backlog_part, redis_part, serving_part, summaries};
 use streams::{Monitor, NotReady, WorkerHealth};
 
-use crate::config::ProviderKind;
+use crate::{config::ProviderKind, terminals::Terminals};
 
 /// Asks the parts at each question, so that no answer is ever stale.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     pub(crate) monitor: Monitor,
+    pub(crate) terminals: Terminals,
     pub(crate) shutdown: Shutdown,
     pub(crate) provider: ProviderKind,
     /// The circuit breaker in front of the provider, where it has one.
@@ -27,6 +27,8 @@ pub(crate) struct Health {
 /// What the parts said at one moment.
 struct Snapshot {
     worker: WorkerHealth,
+    /// Terminals that serve a request.
+    active: usize,
     engine: Result<(), NotReady>,
     draining: bool,
     provider: ProviderKind,
@@ -43,6 +45,7 @@ impl Probe for Health {
     fn report(&self) -> Report {
         let snapshot = Snapshot {
             worker: self.monitor.health(),
+            active: self.terminals.active(),
             engine: self.monitor.readiness(),
             draining: self.shutdown.is_started(),
             provider: self.provider,
@@ -73,8 +76,8 @@ impl Snapshot {
         let part = Part::healthy()
             .with("consumer", worker.consumer.as_str())
             .with("group", worker.group.as_str())
-            .with("lease_ms", worker.lease.as_millis() as u64)
-            .with("workers_alive", json!(worker.workers));
+            .with("leaseMs", worker.lease.as_millis() as u64)
+            .with("workers", summaries(&worker.workers));
         let part = match self.engine {
             Err(reason) if !self.draining => part.unhealthy_if(true, reason.to_string()),
             _ => part,
@@ -84,10 +87,12 @@ impl Snapshot {
         })
     }
 
+    /// Entries in hand are more than terminals that are active where replies wait to be written.
     fn terminals(&self) -> Part {
         Part::healthy()
             .with("total", self.worker.terminals)
-            .with("active", self.worker.terminals_active)
+            .with("active", self.active)
+            .with("inHand", self.worker.terminals_active)
     }
 
     fn provider(&self) -> Part {
@@ -106,6 +111,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use common::health::Status;
+    use serde_json::json;
     use streams::Fault;
 
     use super::*;
@@ -117,12 +123,13 @@ mod tests {
                 consumer: "consumer".into(),
                 group: "weather-proxies".into(),
                 terminals: 5,
-                terminals_active: 2,
+                terminals_active: 3,
                 lease: Duration::from_secs(10),
                 backlog: None,
                 workers: Vec::new(),
                 faults: BTreeMap::new(),
             },
+            active: 2,
             engine: Ok(()),
             draining: false,
             provider: ProviderKind::OpenMeteo,
@@ -143,14 +150,14 @@ mod tests {
         let parts = serde_json::to_value(report).unwrap()["parts"].clone();
         assert_eq!(
             parts["terminals"]["detail"],
-            json!({"total": 5, "active": 2})
+            json!({"total": 5, "active": 2, "inHand": 3})
         );
         assert_eq!(
             parts["provider"]["detail"],
             json!({"name": "open-meteo", "circuit": "closed"})
         );
         assert_eq!(parts["worker"]["detail"]["group"], "weather-proxies");
-        assert_eq!(parts["worker"]["detail"]["lease_ms"], 10_000);
+        assert_eq!(parts["worker"]["detail"]["leaseMs"], 10_000);
     }
 
     #[test]

@@ -31,8 +31,9 @@ pub(crate) fn admin<P: Probe>(probe: P, registry: Registry, exchanges: &Exchange
 }
 
 /// Every terminal, by number
-#[utoipa::path(get, path = "/terminals", tag = "Terminals",
-    responses((status = 200, description = "What each terminal is doing now and has done so far", body = [TerminalView])))]
+#[utoipa::path(get, path = "/terminals", tag = "Terminals", responses(
+    (status = 200, description = "What each terminal is doing now and has done so far", body = [TerminalView]),
+))]
 pub(crate) async fn list_terminals(State(terminals): State<Terminals>) -> Json<Vec<TerminalView>> {
     Json(terminals.view())
 }
@@ -128,6 +129,11 @@ mod tests {
             assert_eq!(ask(&app, "GET", path).await.0, StatusCode::OK, "{path}");
             assert_eq!(ask(&admin, "GET", path).await.0, StatusCode::OK, "{path}");
         }
+        assert_eq!(
+            ask(&app, "GET", "/").await.0,
+            StatusCode::TEMPORARY_REDIRECT
+        );
+        assert_eq!(ask(&admin, "GET", "/").await.0, StatusCode::NOT_FOUND);
         for path in ["/terminals", "/swagger/v1/swagger.json", "/swagger/"] {
             assert_eq!(ask(&app, "GET", path).await.0, StatusCode::OK, "{path}");
             assert_eq!(
@@ -136,10 +142,11 @@ mod tests {
                 "{path}"
             );
         }
-        assert_eq!(
-            ask(&app, "POST", "/WeatherForecast/city").await.0,
-            StatusCode::NOT_FOUND
-        );
+        for (method, path) in [("POST", "/WeatherForecast/city"), ("GET", "/swagger/nope")] {
+            let (status, _, body) = ask(&app, method, path).await;
+            assert_eq!(status, StatusCode::NOT_FOUND);
+            assert!(body.contains("/problems/not-found"), "{body}");
+        }
         let (status, allow, _) = ask(&app, "DELETE", "/terminals").await;
         assert_eq!(
             (status, allow.as_deref()),

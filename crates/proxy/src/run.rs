@@ -37,6 +37,7 @@ pub async fn run(
     let exchanges = Exchanges::new(&registry, config.http.max_headers)?;
     let health = Health {
         monitor: worker.monitor(),
+        terminals: terminals.clone(),
         shutdown: shutdown.clone(),
         provider: config.provider.weather_provider,
         breaker: provider.breaker().cloned(),

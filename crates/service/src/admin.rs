@@ -17,6 +17,8 @@ use prometheus::Registry;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
+use crate::problem::Problem;
+
 /// What a service knows of itself.
 pub trait Probe: Send + Sync + 'static {
     /// Whether requests should be sent here now.
@@ -39,7 +41,7 @@ pub struct ReadinessDocument {
 
 /// The state of the service, part by part.
 #[derive(ToSchema)]
-#[schema(as = Report)]
+#[schema(as = Report, rename_all = "camelCase")]
 #[allow(
     dead_code,
     reason = "it describes a type that knows nothing of OpenAPI"
@@ -129,7 +131,7 @@ async fn scrape(State(registry): State<Registry>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Problem::internal().into_response()
         }
     }
 }

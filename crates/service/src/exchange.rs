@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Most header fields of a request. hyper itself refuses more than 100, without a body.
-pub const MAX_HEADER_FIELDS: usize = 64;
+pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 
 /// The route label of requests that no route matches.
 const NO_ROUTE: &str = "other";

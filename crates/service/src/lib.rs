@@ -19,14 +19,16 @@ mod problem;
 mod request_id;
 
 mod admin;
+mod openapi;
 mod parts;
 mod swagger;
 
 pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
 pub use body::{BodyError, read_body};
 pub use endpoints::{BindError, Endpoints};
-pub use exchange::{Exchanges, MAX_HEADER_FIELDS};
-pub use parts::{backlog_part, readiness, redis_part, serving_part};
+pub use exchange::Exchanges;
+pub use openapi::document_problems;
+pub use parts::{backlog_part, readiness, redis_part, serving_part, summaries};
 pub use problem::{Kind, Problem, ProblemDocument};
 pub use process::{Process, ServiceError, run_process};
 pub use request_id::{RequestId, X_REQUEST_ID, traceparent};

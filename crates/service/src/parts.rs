@@ -1,8 +1,8 @@
 //! Parts of a health report that both services have, said in the same words.
 
 use common::health::{Part, Readiness};
-use serde_json::json;
-use streams::{Backlog, Fault, NotReady, ServerInfo};
+use serde_json::{Value, json};
+use streams::{Backlog, Fault, NotReady, ServerInfo, WorkerSummary};
 
 /// Whether requests should be sent here. A drain comes first: it is why everything else may be going away.
 pub fn readiness(draining: bool, engine: Result<(), NotReady>) -> Readiness {
@@ -30,8 +30,8 @@ pub fn redis_part(server: Option<&ServerInfo>, engine: Result<(), NotReady>) -> 
     part.with("server", server.server)
         .with("version", server.version.as_str())
         .with("role", server.role.as_str())
-        .with("run_id", server.run_id.as_str())
-        .with("eviction_policy", policy.as_str())
+        .with("runId", server.run_id.as_str())
+        .with("evictionPolicy", policy.as_str())
         .with("commands", json!(server.commands))
         .degraded_if(
             server.may_evict_streams(),
@@ -49,12 +49,25 @@ pub fn backlog_part(backlog: Option<&Backlog>) -> Part {
         .with("outstanding", backlog.outstanding)
         .with("pending", backlog.pending)
         .with("waiting", backlog.waiting())
-        .with("oldest_age_ms", backlog.oldest_age_ms)
-        .with("dead_letters", dead_letters)
+        .with("oldestAgeMs", backlog.oldest_age_ms)
+        .with("deadLetters", dead_letters)
         .degraded_if(
             dead_letters > 0,
             format!("{dead_letters} dead letters wait to be looked at"),
         )
+}
+
+/// What the workers that are alive announced.
+pub fn summaries(workers: &[WorkerSummary]) -> Value {
+    let summary = |worker: &WorkerSummary| {
+        json!({
+            "consumer": worker.consumer,
+            "terminals": worker.terminals,
+            "meanWorkUs": worker.mean_work_us,
+            "served": worker.served,
+        })
+    };
+    workers.iter().map(summary).collect()
 }
 
 #[cfg(test)]

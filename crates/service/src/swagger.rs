@@ -1,16 +1,50 @@
 //! Swagger UI and the OpenAPI document that it shows.
 
-use axum::Router;
-use utoipa::openapi::OpenApi;
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::map_response,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::admin;
+use crate::{ProblemDocument, admin, openapi, problem::Problem};
 
-/// `/swagger` (the UI, its files inside this binary) and `/swagger/v1/swagger.json`: this document, with
-/// the [admin routes](crate::admin_routes) added.
+const UI: &str = "/swagger";
+
+/// `/swagger` (the UI, its files inside this binary), `/swagger/v1/swagger.json` (this document, with the
+/// [admin routes](crate::admin_routes) and the answers that every route has added), and the way there from `/`.
 pub fn swagger_routes(mut document: OpenApi) -> Router {
+    document.merge(Document::openapi());
     document.merge(admin::document());
-    SwaggerUi::new("/swagger")
+    openapi::complete(&mut document);
+    let ui: Router = SwaggerUi::new(UI)
         .url("/swagger/v1/swagger.json", document)
-        .into()
+        .into();
+    ui.layer(map_response(with_problem))
+        .route("/", get(entrance))
+}
+
+/// The part of a service's OpenAPI document that is about the root.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(entrance), components(schemas(ProblemDocument)))]
+struct Document;
+
+/// The way to this page
+#[utoipa::path(get, path = "/", tag = "Admin", responses(
+    (status = 307, description = "Swagger UI is there", headers(("Location" = String, description = "`/swagger`"))),
+))]
+async fn entrance() -> Redirect {
+    Redirect::temporary(UI)
+}
+
+/// The UI answers with a bare status where it has no such file.
+async fn with_problem(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND => Problem::not_found().into_response(),
+        StatusCode::INTERNAL_SERVER_ERROR => Problem::internal().into_response(),
+        _ => response,
+    }
 }

@@ -6,4 +6,6 @@ mod request;
 
 pub use failure::FailureCode;
 pub use reply::{WeatherReply, fahrenheit};
-pub use request::{MAX_CHARACTERS, RequestDefect, Rule, WeatherRequest};
+pub use request::{
+    FieldDefect, JsonDefect, MAX_CHARACTERS, MAX_DEPTH, RequestDefect, Rule, WeatherRequest,
+};

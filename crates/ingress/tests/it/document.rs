@@ -5,7 +5,7 @@ use serde_json::Value;
 use service::ProblemDocument;
 use uuid::Uuid;
 
-use crate::support::Ingress;
+use crate::support::{Ingress, PATIENCE, problem};
 
 async fn document() -> Value {
     let ingress = Ingress::alone(&[]).await;
@@ -149,6 +149,7 @@ async fn the_admin_routes_are_documented() {
     assert_eq!(
         paths,
         [
+            "/",
             "/WeatherForecast/city",
             "/health",
             "/health/live",
@@ -190,4 +191,29 @@ async fn the_page_needs_nothing_from_elsewhere() {
         ingress.get("/swagger/swagger-ui-bundle.js").await.status,
         200
     );
+    let nope = ingress.get("/swagger/nope").await;
+    assert_eq!(
+        (nope.status, problem(&nope).as_str()),
+        (404, "/problems/not-found")
+    );
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_page() {
+    let ingress = Ingress::alone(&[]).await;
+    let root = ingress.get("/").await;
+    assert_eq!(
+        (root.status, root.header("location")),
+        (307, Some("/swagger"))
+    );
+    let mut wire = ingress.raw().await;
+    wire.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    let other = wire.read_answer(PATIENCE).await.unwrap();
+    assert_eq!(
+        (other.status, problem(&other).as_str()),
+        (405, "/problems/method-not-allowed")
+    );
+    assert_eq!(other.header("allow"), Some("GET,HEAD"));
 }

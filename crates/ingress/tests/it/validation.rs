@@ -31,6 +31,72 @@ async fn what_is_not_json_is_a_bad_request() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_empty_or_too_deep_is_told_so() {
+    let ingress = Ingress::alone(&[]).await;
+    let deep = |levels: usize| {
+        let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        format!(r#"{{"city":"","location":"x","more":{open}{close}}}"#)
+    };
+    for (body, sentence) in [
+        (
+            String::new(),
+            "The body is empty; send a JSON object such as",
+        ),
+        (
+            "\r\n ".into(),
+            "The body is empty; send a JSON object such as",
+        ),
+        (deep(128), "arrays and objects may nest at most 127 levels"),
+        (
+            "[".repeat(5000),
+            "arrays and objects may nest at most 127 levels",
+        ),
+    ] {
+        let answer = ingress.post(&[], body).await;
+        assert_eq!(problem(&answer), "/problems/invalid-json");
+        let detail = answer.json().unwrap()["detail"].clone();
+        let detail = detail.as_str().unwrap();
+        assert!(
+            detail.contains(sentence) && !detail.contains("broken"),
+            "{detail}"
+        );
+    }
+    let deepest = ingress.post(&[], deep(127)).await;
+    assert_eq!(deepest.status, 422, "{}", deepest.text());
+}
+
+#[tokio::test]
+async fn all_fields_that_break_a_rule_are_named() {
+    let ingress = Ingress::alone(&[]).await;
+    for (body, city, location) in [
+        ("{}", "is missing", "is missing"),
+        (
+            r#"{"location":5,"city":" "}"#,
+            "must not be empty",
+            "must be a string",
+        ),
+        (
+            r#"{"city":"a","city":"b","location":"a\u0000"}"#,
+            "must be given only once",
+            "must not contain control characters",
+        ),
+    ] {
+        let answer = ingress.post(&[], body).await;
+        assert_eq!(problem(&answer), "/problems/invalid-request");
+        let document = answer.json().unwrap();
+        assert_eq!(
+            document["errors"],
+            serde_json::json!({"city": [city], "location": [location]}),
+            "{body}"
+        );
+        assert_eq!(
+            document["detail"],
+            format!("Correct the request: city {city}; location {location}.")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_field_that_breaks_a_rule_is_named() {
     let ingress = Ingress::alone(&[]).await;
     let long = serde_json::json!({"city": "x".repeat(257), "location": "x"}).to_string();
@@ -135,7 +201,6 @@ async fn a_wrong_method_names_the_right_one() {
 async fn an_unknown_path_is_not_found() {
     let ingress = Ingress::alone(&[]).await;
     for path in [
-        "/",
         "/weatherforecast/city",
         "/WeatherForecast/city/",
         "//WeatherForecast/city",

@@ -1,12 +1,12 @@
 //! Everything a caller can get wrong has its own answer: what well-behaved HTTP clients can send.
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::Answer;
 
 use crate::callers::{JSON, weather_of};
 use crate::problem::{Documented, is_problem};
-use crate::system::{Allowed, CITY, LONG, System};
+use crate::system::{Allowed, CITY, LONG, Service, System};
 
 /// Sends these bodies, and checks that all are answered with this problem.
 async fn all_are(system: &System, bodies: &[&[u8]], status: u16, kind: &str) -> anyhow::Result<()> {
@@ -39,6 +39,12 @@ async fn what_is_no_json_is_400() -> anyhow::Result<()> {
         deep_in_a_field.as_bytes(),
     ];
     all_are(&system, &bodies, 400, "invalid-json").await?;
+    for (body, told) in [("", "empty"), (&*deep, "at most 127 levels")] {
+        let answer = system.post(0, &[JSON], body).await?;
+        let problem = answer.json()?;
+        let detail = problem["detail"].as_str().context("no detail")?;
+        assert!(detail.contains(told), "{detail}");
+    }
     // What was wrong is told, what was sent is not repeated.
     let answer = system.post(0, &[JSON], "{\"city\": secret").await?;
     assert!(!answer.text().contains("secret"), "{}", answer.text());
@@ -76,7 +82,6 @@ async fn a_field_that_breaks_a_rule_is_422_and_named() -> anyhow::Result<()> {
     let documented = Documented::read(system.ingress(0)).await?;
     let long = "x".repeat(257);
     for (body, field) in [
-        (r#"{}"#.to_owned(), "city"),
         (r#"{"city": "Oslo"}"#.to_owned(), "location"),
         (r#"{"location": "Centre"}"#.to_owned(), "city"),
         (r#"{"city": null, "location": "Centre"}"#.to_owned(), "city"),
@@ -127,6 +132,18 @@ async fn a_field_that_breaks_a_rule_is_422_and_named() -> anyhow::Result<()> {
         let named: Vec<_> = errors.as_object().context("no errors")?.keys().collect();
         assert_eq!(named, [field], "{body}: {errors}");
     }
+    // All fields at once.
+    for body in ["{}", r#"{"city": 5, "location": "\u0000"}"#] {
+        let answer = system.post(0, &[JSON], body).await?;
+        documented.check(&answer, 422, "invalid-request")?;
+        let problem = answer.json()?;
+        let named: Vec<_> = problem["errors"]
+            .as_object()
+            .context("errors")?
+            .keys()
+            .collect();
+        assert_eq!(named, ["city", "location"], "{problem}");
+    }
     // At the bound, and with fields that nobody knows, all is well.
     let longest =
         json!({"city": "x".repeat(256), "location": "é".repeat(256), "unknown": {"a": 1}});
@@ -169,19 +186,18 @@ async fn a_body_over_the_limit_is_413() -> anyhow::Result<()> {
 async fn a_wrong_method_is_405_and_an_unknown_path_404() -> anyhow::Result<()> {
     let system = System::start().await?;
     for method in ["GET", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
-        let answer = send(&system, method, CITY).await?;
+        let answer = send(system.ingress(0), method, CITY).await?;
         is_problem(&answer, 405, "method-not-allowed").context(method)?;
         assert_eq!(answer.header("allow"), Some("POST"), "{method}");
     }
     for path in [
-        "/",
         "/WeatherForecast",
         "/weatherforecast/city",
         "/WeatherForecast/city/",
         "//",
         "/%2e%2e/etc",
     ] {
-        let answer = send(&system, "POST", path).await?;
+        let answer = send(system.ingress(0), "POST", path).await?;
         is_problem(&answer, 404, "not-found").context(path)?;
     }
     system
@@ -190,8 +206,8 @@ async fn a_wrong_method_is_405_and_an_unknown_path_404() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn send(system: &System, method: &str, path: &str) -> anyhow::Result<Answer> {
-    let mut connection = system.ingress(0).raw().await?;
+async fn send(service: &Service, method: &str, path: &str) -> anyhow::Result<Answer> {
+    let mut connection = service.raw().await?;
     let body = weather_of("Oslo");
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -201,27 +217,58 @@ async fn send(system: &System, method: &str, path: &str) -> anyhow::Result<Answe
     connection.read_answer(LONG).await
 }
 
-/// Every problem that this ingress can answer with is in its OpenAPI document, with its title and an example.
+/// Every answer that either service can give is in its OpenAPI document, each problem with an example.
 #[tokio::test]
 async fn every_answer_is_documented() -> anyhow::Result<()> {
     let system = System::start().await?;
-    let document = system.ingress(0).json("/swagger/v1/swagger.json").await?;
-    let responses = &document["paths"][CITY]["post"]["responses"];
-    for status in [
-        "200", "400", "404", "408", "413", "415", "422", "431", "500", "502", "503", "504",
-    ] {
-        let response = &responses[status];
-        assert!(
-            response["description"]
-                .as_str()
-                .is_some_and(|text| !text.is_empty()),
-            "{status}: {response}"
-        );
-        if status != "200" {
-            let content = &response["content"]["application/problem+json"];
-            assert_ne!(*content, Value::Null, "{status}: {response}");
+    for (service, paths) in [(system.ingress(0), 6), (system.proxy(0), 6)] {
+        let operations = Documented::all(service).await?;
+        assert_eq!(operations.len(), paths, "{}", service.name());
+        for (method, path, documented) in operations {
+            let what = format!("{method} {path} of {}", service.name());
+            // What any route can answer with.
+            for status in [404, 405, 431, 500] {
+                let answer = documented.answer(status).context(what.clone())?;
+                let problem = &answer["content"]["application/problem+json"];
+                assert!(problem.is_object(), "{what}: {status} {answer}");
+            }
+            assert!(documented.answer(405)?["headers"]["Allow"].is_object());
+            let own: &[u16] = match &*path {
+                CITY => &[200, 400, 404, 408, 413, 415, 422, 502, 503, 504],
+                "/" => &[307],
+                "/health" | "/health/ready" => &[200, 503],
+                _ => &[200],
+            };
+            for status in own {
+                let answer = documented.answer(*status).context(what.clone())?;
+                assert!(answer.is_object(), "{what}: {status}");
+            }
+
+            // What it does answer with.
+            let well = send(service, &method, &path).await?;
+            assert!(well.status < 400, "{what}: {}", well.text());
+            let answer = documented.answer(well.status).context(what.clone())?;
+            assert!(answer.is_object(), "{what}: {}", well.status);
+            if let Some(location) = well.header("location") {
+                assert_eq!((well.status, location), (307, "/swagger"), "{what}");
+            }
+            let wrong = send(service, "DELETE", &path).await?;
+            documented
+                .check(&wrong, 405, "method-not-allowed")
+                .context(what.clone())?;
+            let allowed = wrong.header("allow").context(what.clone())?;
+            assert!(allowed.split(',').any(|name| name == method), "{what}");
+            let long = format!("{path}?{}", "x".repeat(20_000));
+            let long = send(service, &method, &long).await?;
+            documented
+                .check(&long, 431, "headers-too-large")
+                .context(what.clone())?;
         }
+        let unknown = send(service, "GET", "/swagger/nope").await?;
+        is_problem(&unknown, 404, "not-found")?;
     }
-    system.finish(Allowed::nothing()).await?;
+    system
+        .finish(Allowed::nothing().requests_beside_the_history())
+        .await?;
     Ok(())
 }

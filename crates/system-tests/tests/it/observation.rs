@@ -1,6 +1,6 @@
 //! What people, load balancers and Prometheus see of a running pair.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::{Port, RawConnection, eventually};
 
 use crate::callers::all_served;
@@ -79,7 +79,7 @@ async fn health_tells_of_every_part() -> anyhow::Result<()> {
         .await?;
         assert_eq!(health["service"], service.kind().program());
         assert!(
-            health["version"].is_string() && health["uptime_seconds"].is_u64(),
+            health["version"].is_string() && health["uptimeSeconds"].is_u64(),
             "{health}"
         );
         let redis = part(&health, "redis");
@@ -90,7 +90,7 @@ async fn health_tells_of_every_part() -> anyhow::Result<()> {
             "{redis}"
         );
         assert_eq!(redis["role"], "master");
-        assert_eq!(redis["eviction_policy"], "noeviction");
+        assert_eq!(redis["evictionPolicy"], "noeviction");
         let ack = if version.is_redis_since((8, 2, 3)) {
             "XACKDEL"
         } else {
@@ -99,6 +99,7 @@ async fn health_tells_of_every_part() -> anyhow::Result<()> {
         let commands = redis["commands"].to_string();
         assert!(commands.contains(ack), "{version} has {commands}");
         part(&health, "backlog");
+        names_are_camel_case(&health);
         part(
             &health,
             if service.kind() == Kind::Ingress {
@@ -110,6 +111,21 @@ async fn health_tells_of_every_part() -> anyhow::Result<()> {
     }
     system.finish(Allowed::nothing()).await?;
     Ok(())
+}
+
+/// As in every other document of the services.
+fn names_are_camel_case(value: &Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                assert!(name.chars().all(char::is_alphanumeric), "{name}");
+                assert!(name.starts_with(char::is_lowercase), "{name}");
+                names_are_camel_case(member);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(names_are_camel_case),
+        _ => {}
+    }
 }
 
 /// The detail of a part; the report of a part that is not there would be `null`.
@@ -132,10 +148,15 @@ async fn terminals_are_shown() -> anyhow::Result<()> {
         proxy
             .until_figure("terminals_active", &[], |active| active == 1.0)
             .await?;
-        proxy.json("/terminals").await
+        anyhow::Ok((
+            proxy.json("/terminals").await?,
+            proxy.json("/health").await?,
+        ))
     };
-    let (_, terminals) = tokio::join!(system.ask(0), watch);
-    let terminals = terminals?;
+    let (_, watched) = tokio::join!(system.ask(0), watch);
+    let (terminals, health) = watched?;
+    let summary = json!({"total": 3, "active": 1, "inHand": 1});
+    assert_eq!(part(&health, "terminals"), summary);
     let terminals = terminals.as_array().unwrap();
     assert_eq!(terminals.len(), 3);
     let busy: Vec<_> = terminals

@@ -6,14 +6,50 @@ use uuid::Uuid;
 
 use crate::system::{CITY, Service};
 
-/// The problem kinds and statuses that an ingress documents for the weather.
+/// The answers that a service documents for one of its operations.
 pub(crate) struct Documented(serde_json::Value);
 
 impl Documented {
-    /// Reads them from the OpenAPI document that this ingress serves.
+    /// Reads from the OpenAPI document of this ingress what it says of the weather.
     pub(crate) async fn read(ingress: &Service) -> anyhow::Result<Self> {
         let document = ingress.json("/swagger/v1/swagger.json").await?;
         Ok(Self(document["paths"][CITY]["post"]["responses"].clone()))
+    }
+
+    /// Reads from the OpenAPI document of this service what it says of each method of each path.
+    pub(crate) async fn all(service: &Service) -> anyhow::Result<Vec<(String, String, Self)>> {
+        let document = service.json("/swagger/v1/swagger.json").await?;
+        let paths = document["paths"].as_object().context("no paths")?;
+        let mut all = Vec::new();
+        for (path, operations) in paths {
+            for (method, operation) in operations.as_object().context("no operations")? {
+                let documented = Self(operation["responses"].clone());
+                all.push((method.to_uppercase(), path.clone(), documented));
+            }
+        }
+        Ok(all)
+    }
+
+    /// What is said of a status: a description, the id of the request, and each problem with an example. `Null` if
+    /// nothing is.
+    pub(crate) fn answer(&self, status: u16) -> anyhow::Result<&serde_json::Value> {
+        let answer = &self.0[status.to_string()];
+        if answer.is_null() {
+            return Ok(answer);
+        }
+        let described = answer["description"].as_str();
+        ensure!(described.is_some_and(|text| !text.is_empty()), "{answer}");
+        ensure!(answer["headers"]["X-Request-Id"].is_object(), "{answer}");
+        if let Some(problem) = answer["content"].get("application/problem+json") {
+            let schema = &problem["schema"]["$ref"];
+            ensure!(schema == "#/components/schemas/Problem", "{answer}");
+            let examples = problem["examples"].as_object().context("no examples")?;
+            ensure!(!examples.is_empty(), "{answer}");
+            for example in examples.values() {
+                ensure!(example["value"]["status"] == status, "{status}: {example}");
+            }
+        }
+        Ok(answer)
     }
 
     /// Checks that an answer is this problem: complete, with a request id, and in the OpenAPI document.

@@ -6,8 +6,15 @@ fn parse(body: &str) -> Result<WeatherRequest, RequestDefect> {
     WeatherRequest::parse(body.as_bytes())
 }
 
+fn fields(defects: &[(&'static str, Rule)]) -> Result<WeatherRequest, RequestDefect> {
+    let defects = defects
+        .iter()
+        .map(|&(field, rule)| FieldDefect { field, rule });
+    Err(RequestDefect::Fields(defects.collect()))
+}
+
 fn field(field: &'static str, rule: Rule) -> Result<WeatherRequest, RequestDefect> {
-    Err(RequestDefect::Field { field, rule })
+    fields(&[(field, rule)])
 }
 
 #[test]
@@ -39,50 +46,71 @@ fn names_may_be_escaped() {
 
 #[test]
 fn a_body_that_is_no_json_is_told_from_one_with_a_bad_field() {
-    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let broken = [
-        String::new(),
-        " ".into(),
-        "weather".into(),
-        "{".into(),
-        r#"{"city": "A", "location": "B""#.into(),
-        r#"{"city": "A", "location": "B"} x"#.into(),
-        r#"{"city": "A", "location": "B",}"#.into(),
-        r#"{'city': 'A', 'location': 'B'}"#.into(),
-        r#"{"city": "A", "location": NaN}"#.into(),
-        r#"{"city": "A", "location": "B", "x": 1e999}"#.into(),
-        r#"{"city": "\ud800", "location": "B"}"#.into(),
-        "{\"city\": \"A\nB\", \"location\": \"B\"}".into(),
-        "\u{feff}{\"city\": \"A\", \"location\": \"B\"}".into(),
-        "[1, 2".into(),
-        "\"A".into(),
-        "[".repeat(100_000),
-        deep(100_000),
-        format!(r#"{{"city": "A", "location": "B", "x": {}}}"#, deep(128)),
+        "weather",
+        "{",
+        r#"{"city": "A", "location": "B""#,
+        r#"{"city": "A", "location": "B"} x"#,
+        r#"{"city": "A", "location": "B",}"#,
+        r#"{'city': 'A', 'location': 'B'}"#,
+        r#"{"city": "A", "location": NaN}"#,
+        r#"{"city": "A", "location": "B", "x": 1e999}"#,
+        r#"{"city": "\ud800", "location": "B"}"#,
+        "{\"city\": \"A\nB\", \"location\": \"B\"}",
+        "\u{feff}{\"city\": \"A\", \"location\": \"B\"}",
+        "[1, 2",
+        "\"A",
     ];
     for body in broken {
-        let defect = parse(&body).unwrap_err();
+        let defect = parse(body).unwrap_err();
         assert!(
-            matches!(defect, RequestDefect::NotJson { .. }),
+            matches!(defect, RequestDefect::NotJson(JsonDefect::Syntax { .. })),
             "{defect:?}"
         );
     }
     let defect = WeatherRequest::parse(b"{\"city\": \"\xff\", \"location\": \"B\"}").unwrap_err();
     assert!(
-        matches!(defect, RequestDefect::NotJson { .. }),
+        matches!(defect, RequestDefect::NotJson(JsonDefect::Syntax { .. })),
         "{defect:?}"
     );
 }
 
 #[test]
 fn nesting_ends_at_127_levels() {
-    let deepest = "[".repeat(127) + &"]".repeat(127);
-    assert_eq!(parse(&deepest), field("body", Rule::Object));
-    let defect = parse(&format!("[{deepest}]")).unwrap_err();
-    assert!(
-        matches!(defect, RequestDefect::NotJson { .. }),
-        "{defect:?}"
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let within = |levels: usize| {
+        let rest = deep(levels - 1);
+        format!(r#"{{"city": "A", "location": "B", "x": {rest}}}"#)
+    };
+    assert_eq!(parse(&deep(MAX_DEPTH)), field("body", Rule::Object));
+    assert_eq!(parse(&within(MAX_DEPTH)), WeatherRequest::new("A", "B"));
+    for deeper in [
+        deep(MAX_DEPTH + 1),
+        within(MAX_DEPTH + 1),
+        deep(100_000),
+        "[".repeat(100_000),
+        r#"{"city":"#.repeat(1_000),
+    ] {
+        assert_eq!(
+            parse(&deeper),
+            Err(RequestDefect::NotJson(JsonDefect::TooDeep))
+        );
+    }
+    assert_eq!(
+        parse(&deep(200)).unwrap_err().to_string(),
+        "the body is not valid JSON: it is nested deeper than 127 levels"
     );
+}
+
+#[test]
+fn a_body_of_nothing_is_empty() {
+    for body in ["", " ", "\r\n\t "] {
+        assert_eq!(
+            parse(body),
+            Err(RequestDefect::NotJson(JsonDefect::Empty)),
+            "{body:?}"
+        );
+    }
 }
 
 #[test]
@@ -90,11 +118,11 @@ fn the_place_of_a_fault_in_the_json_is_told() {
     let defect = parse("{\"city\": \"A\",\n \"location\" \"B\"}").unwrap_err();
     assert_eq!(
         defect,
-        RequestDefect::NotJson {
+        RequestDefect::NotJson(JsonDefect::Syntax {
             line: 2,
             column: 13,
             reason: "expected `:` at line 2 column 13".into(),
-        }
+        })
     );
     assert_eq!(
         defect.to_string(),
@@ -158,9 +186,37 @@ fn a_field_that_breaks_a_rule_is_named() {
 }
 
 #[test]
-fn the_city_is_reported_first() {
-    assert_eq!(parse("{}"), field("city", Rule::Required));
-    assert_eq!(parse(r#"{"location": 5}"#), field("city", Rule::Required));
+fn every_field_that_breaks_a_rule_is_named_once_and_in_order() {
+    use Rule::{Length, NoControl, NotEmpty, Once, Required, Text};
+    let check = |body: &str, city, location| {
+        assert_eq!(
+            parse(body),
+            fields(&[("city", city), ("location", location)]),
+            "{body}"
+        );
+    };
+    check("{}", Required, Required);
+    check(r#"{"location": 5}"#, Required, Text);
+    check(
+        r#"{"location": " ", "city": "A\u0000"}"#,
+        NoControl,
+        NotEmpty,
+    );
+    let long = format!("{} \\n", "x".repeat(257));
+    check(
+        &format!(r#"{{"city": "{long}", "location": "{}"}}"#, "x".repeat(257)),
+        NoControl,
+        Length,
+    );
+    check(r#"{"location": null, "city": "A", "city": 5}"#, Once, Text);
+    assert_eq!(
+        parse(r#"{"city": 5}"#).unwrap_err().to_string(),
+        "city must be a string; location is missing"
+    );
+    assert_eq!(
+        WeatherRequest::new("", ""),
+        fields(&[("city", NotEmpty), ("location", NotEmpty)])
+    );
 }
 
 #[test]
@@ -216,10 +272,10 @@ fn no_text_repeats_what_was_sent() {
 fn every_prefix_of_a_request_is_broken_json() {
     let body = r#"{"city": "New York", "location": "B"}"#;
     assert!(parse(body).is_ok());
-    for end in 0..body.len() {
+    for end in 1..body.len() {
         let defect = parse(&body[..end]).unwrap_err();
         assert!(
-            matches!(defect, RequestDefect::NotJson { .. }),
+            matches!(defect, RequestDefect::NotJson(JsonDefect::Syntax { .. })),
             "{defect:?}"
         );
     }
@@ -245,15 +301,18 @@ proptest! {
                 let written = serde_json::to_vec(&request).unwrap();
                 prop_assert_eq!(WeatherRequest::parse(&written), Ok(request));
             }
-            Err(RequestDefect::Field { rule, field }) => {
-                let text = if field == "city" { city } else { location };
-                let holds = match rule {
-                    Rule::NoControl => text.contains(char::is_control),
-                    Rule::NotEmpty => text.trim().is_empty(),
-                    Rule::Length => text.trim().chars().count() > 256,
-                    _ => false,
-                };
-                prop_assert!(holds, "{field} {rule}");
+            Err(RequestDefect::Fields(defects)) => {
+                prop_assert!(!defects.is_empty());
+                for FieldDefect { field, rule } in defects {
+                    let text = if field == "city" { &city } else { &location };
+                    let holds = match rule {
+                        Rule::NoControl => text.contains(char::is_control),
+                        Rule::NotEmpty => text.trim().is_empty(),
+                        Rule::Length => text.trim().chars().count() > 256,
+                        _ => false,
+                    };
+                    prop_assert!(holds, "{field} {rule}");
+                }
             }
             Err(defect) => prop_assert!(false, "{defect:?}"),
         }
