@@ -3,14 +3,13 @@
 # flags given here. Paths among them are relative to where you are. `scripts/load-test.sh --help` lists the flags,
 # crates/loadtest/README.md explains them.
 set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
-manifest="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/Cargo.toml"
-
-if ! command -v cargo >/dev/null; then
-  echo "load-test.sh: cargo is not on the PATH; https://rustup.rs installs it" >&2
-  exit 2
-fi
-
+# 1 would say that the service failed. The working folder stays the caller's.
+# shellcheck disable=SC2119 # the flags are not for this function
+(cd "$root" && need_rust) || exit 2
 # Two steps, so that a build shows what it does and the run does not show cargo.
-cargo build --release --manifest-path "$manifest" --package loadtest
-exec cargo run --quiet --release --manifest-path "$manifest" --package loadtest -- "$@"
+cargo=(--release --locked --manifest-path "$root/Cargo.toml" --package loadtest)
+cargo build "${cargo[@]}" || exit 2
+exec cargo run --quiet "${cargo[@]}" -- "$@"
