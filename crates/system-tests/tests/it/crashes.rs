@@ -25,8 +25,11 @@ async fn a_killed_proxy_loses_no_request() -> anyhow::Result<()> {
         proxy
             .until_figure("terminals_active", &[], |active| active == 5.0)
             .await?;
+        let killed = system.now();
         proxy.kill().await?;
-        system.until_answered(60).await?;
+        system
+            .who_waited("a proxy killed, LEASE=1s", killed)
+            .await?;
         system.proxy_mut(victim).start_again()?;
         system.proxy(victim).until_ready().await?;
     }
@@ -62,6 +65,7 @@ async fn a_zombie_does_no_harm() -> anyhow::Result<()> {
     zombie
         .until_figure("terminals_active", &[], |active| active == 5.0)
         .await?;
+    let stopped = system.now();
     zombie.freeze().await?;
     let taken_over = |count: f64| count >= 3.0;
     let survivor = system.proxy(1);
@@ -80,6 +84,9 @@ async fn a_zombie_does_no_harm() -> anyhow::Result<()> {
         "it had 5 terminals, and {twice} requests were done twice"
     );
     system.report(format!("{twice} requests were done twice"));
+    system
+        .who_waited("a proxy stopped, LEASE=1s", stopped)
+        .await?;
     system
         .finish(Allowed::nothing().counters(DUPLICATES))
         .await?;
@@ -157,8 +164,10 @@ async fn a_killed_ingress_takes_only_its_own_callers_along() -> anyhow::Result<(
         let dead = system.ingress(victim).base().to_owned();
         let killed = system.history().events().len();
         system.route_to(|number| number != victim);
+        let since = system.now();
         system.ingress(victim).kill().await?;
         system.until_answered(60).await?;
+        system.who_waited("an ingress killed", since).await?;
         system.ingress_mut(victim).start_again()?;
         system.ingress(victim).until_ready().await?;
         system.route_to(|_| true);
@@ -224,8 +233,12 @@ async fn the_work_of_a_proxy_that_never_comes_back_is_done() -> anyhow::Result<(
         .until_figure("terminals_active", &[], |active| active == 5.0)
         .await?;
     system.proxy(0).kill().await?;
+    let alone = system.now();
     system.add_proxy(&[("PROCESSING_TIME", "20ms")]).await?;
     all_served(waiting).await;
+    system
+        .who_waited("a proxy started after the only one was killed", alone)
+        .await?;
     let reclaimed = system
         .proxy(1)
         .figure("requests_reclaimed_total", &[])

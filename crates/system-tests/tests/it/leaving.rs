@@ -21,7 +21,9 @@ async fn proxies_leave_under_load() -> anyhow::Result<()> {
     let load = system.load(Load::Closed { callers: 25 });
     for leaver in [0, 1] {
         system.until_answered(40).await?;
+        let told = system.now();
         let took = system.proxy(leaver).leave().await?;
+        system.who_waited("a proxy left", told).await?;
         system.report(format!(
             "a proxy with 200 ms of work in hand left in {took:.2?}"
         ));
@@ -59,9 +61,12 @@ async fn work_beyond_the_drain_timeout_is_handed_back() -> anyhow::Result<()> {
         .proxy(0)
         .until_figure("terminals_active", &[], |active| active == 3.0)
         .await?;
+    let told = system.now();
     system.proxy(0).leave().await?;
     system.add_proxy(&[("PROCESSING_TIME", "20ms")]).await?;
     all_served(waiting).await;
+    let fault = "a proxy left with work beyond DRAIN_TIMEOUT=300ms, the next one started";
+    system.who_waited(fault, told).await?;
     let allowed = Allowed::nothing().counters(DUPLICATES).consumers(1);
     let summary = system.finish(allowed).await?;
     assert!(

@@ -30,8 +30,8 @@ async fn reset() -> anyhow::Result<()> {
     let mut system = exposed().line().start().await?;
     survives(&mut system, "connections are reset", async |system| {
         for _ in 0..8 {
-            system.line().reset().await?;
             sleep(Duration::from_millis(250)).await;
+            system.line().reset().await?;
         }
         Ok(())
     })

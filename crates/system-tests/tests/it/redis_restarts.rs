@@ -132,8 +132,8 @@ async fn restarted_again_and_again() -> anyhow::Result<()> {
         .await?;
     survives(&mut system, "Redis restarted three times", async |system| {
         for _ in 0..3 {
-            system.redis().restart().await?;
             sleep(Duration::from_millis(500)).await;
+            system.redis().restart().await?;
         }
         Ok(())
     })
@@ -191,11 +191,11 @@ async fn group_destroyed() -> anyhow::Result<()> {
     let mut system = exposed().start().await?;
     survives(&mut system, "XGROUP DESTROY", async |system| {
         for _ in 0..3 {
+            sleep(Duration::from_millis(300)).await;
             system
                 .redis()
                 .command::<()>(&["XGROUP", "DESTROY", REQUESTS, GROUP])
                 .await?;
-            sleep(Duration::from_millis(300)).await;
         }
         Ok(())
     })
@@ -217,8 +217,8 @@ async fn response_stream_deleted() -> anyhow::Result<()> {
     let mut system = exposed().start().await?;
     survives(&mut system, "DEL of the response stream", async |system| {
         for _ in 0..3 {
-            system.redis().command::<()>(&["DEL", RESPONSES]).await?;
             sleep(Duration::from_millis(300)).await;
+            system.redis().command::<()>(&["DEL", RESPONSES]).await?;
         }
         Ok(())
     })
@@ -235,8 +235,8 @@ async fn request_stream_deleted() -> anyhow::Result<()> {
     let mut system = exposed().start().await?;
     survives(&mut system, "DEL of the request stream", async |system| {
         for _ in 0..3 {
-            system.redis().command::<()>(&["DEL", REQUESTS]).await?;
             sleep(Duration::from_millis(300)).await;
+            system.redis().command::<()>(&["DEL", REQUESTS]).await?;
         }
         Ok(())
     })
@@ -253,11 +253,11 @@ async fn connections_killed() -> anyhow::Result<()> {
     let mut system = exposed().start().await?;
     survives(&mut system, "CLIENT KILL TYPE normal", async |system| {
         for _ in 0..5 {
+            sleep(Duration::from_millis(300)).await;
             system
                 .redis()
                 .command::<()>(&["CLIENT", "KILL", "TYPE", "normal"])
                 .await?;
-            sleep(Duration::from_millis(300)).await;
         }
         Ok(())
     })

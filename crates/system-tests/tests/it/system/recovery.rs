@@ -1,5 +1,6 @@
 //! Whether, and how soon, the system serves again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -32,6 +33,31 @@ impl System {
             Ok(())
         })
         .await
+    }
+
+    /// This moment, for [`who_waited`](Self::who_waited).
+    pub(crate) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Waits until everybody has an answer who waited for one when a process was harmed, and reports how long the last
+    /// of them went on to wait.
+    pub(crate) async fn who_waited(&mut self, harm: &str, since: Duration) -> anyhow::Result<()> {
+        let waits = eventually(LONG, async || {
+            sleep(LOOK).await;
+            let waits = waits_across(&self.history.events(), since);
+            let waiting = waits.iter().filter(|wait| wait.is_none()).count();
+            ensure!(waiting == 0, "{waiting} of {} wait still", waits.len());
+            Ok(waits)
+        })
+        .await?;
+        let last = waits.iter().flatten().max().copied().unwrap_or_default();
+        self.report(format!(
+            "{harm}: {} callers waited, the last of them {:.2} s",
+            waits.len(),
+            last.as_secs_f64()
+        ));
+        Ok(())
     }
 
     /// Call it when a fault has ended, while a load runs: waits until every process is ready and all that is sent
@@ -89,6 +115,28 @@ struct Sent {
     request: u64,
     at: Duration,
     weather: Option<bool>,
+}
+
+/// Of each request that was under way at this time how long after it the end came, if it has come.
+fn waits_across(events: &[Event], since: Duration) -> Vec<Option<Duration>> {
+    let mut under_way = BTreeMap::new();
+    for event in events {
+        match &event.what {
+            What::Sent { request, .. } if event.at() < since => {
+                under_way.insert(*request, None);
+            }
+            What::Ended { request, .. } if event.at() < since => {
+                under_way.remove(request);
+            }
+            What::Ended { request, .. } => {
+                if let Some(wait) = under_way.get_mut(request) {
+                    *wait = Some(event.at() - since);
+                }
+            }
+            What::Sent { .. } | What::Note { .. } => {}
+        }
+    }
+    under_way.into_values().collect()
 }
 
 fn sent_since(events: &[Event], since: Duration) -> Vec<Sent> {
