@@ -200,6 +200,7 @@ impl Fetch {
             core.running.renewed(&renewed, sent);
         }
         self.keep_one_last_chance(&mut lapsed, |row| row.deliveries + 1);
+        let more = lapsed.len() > free.num_permits();
         lapsed.truncate(free.num_permits());
         if !lapsed.is_empty() {
             let connection = self.link.connection()?;
@@ -211,7 +212,10 @@ impl Fetch {
             self.take_all(fetched, sent, free);
         }
         let reads_take_over = reads_claim && !self.has_last_chance();
-        let period = if reads_take_over {
+        let period = if more {
+            // The next free terminal is for the rest of them: they have waited for a lease already.
+            Duration::ZERO
+        } else if reads_take_over {
             lease * LEASES_PER_PURGE
         } else {
             lease / SWEEPS_PER_LEASE

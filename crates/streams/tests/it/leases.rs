@@ -1,10 +1,16 @@
 //! Leases: work that takes long runs once, work of the dead is taken over.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use streams::WorkerConfig;
 use testbed::eventually;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use crate::support::{PATIENCE, Runs, Service, ask, becomes, serve};
 
@@ -177,6 +183,46 @@ async fn the_work_of_a_dead_worker_is_taken_over() {
     );
     assert_eq!(heir.metric("requests_reclaimed_total"), 5.0);
     service.is_clean().await;
+}
+
+/// A worker without a terminal to spare takes over what lapsed before it takes anything new, however many sweeps that
+/// would be: who waited for a lease already does not wait behind all the others.
+#[tokio::test]
+async fn what_lapsed_comes_before_what_is_new() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let lease = Duration::from_secs(2);
+    let config = || WorkerConfig {
+        lease,
+        ..service.worker_config()
+    };
+    let dying = serve(config(), 4, |_| std::future::pending()).await;
+    let mut asking = JoinSet::new();
+    let mut ask_for = |body: &'static str, count: usize| {
+        for _ in 0..count {
+            let client = client.clone();
+            asking.spawn(async move { ask(&client, body).await });
+        }
+    };
+    ask_for("lapsed", 4);
+    becomes(4, async || service.pending().await).await;
+    dying.crash().await;
+    ask_for("new", 40);
+    becomes(44, async || service.length().await).await;
+    sleep(lease).await;
+
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let served = Arc::clone(&order);
+    let _heir = serve(config(), 1, move |request| {
+        let lapsed = &request.body[..] == b"lapsed";
+        served.lock().unwrap().push(lapsed);
+        async { Ok(vec![]) }
+    })
+    .await;
+    while let Some(asked) = asking.join_next().await {
+        asked.unwrap().unwrap();
+    }
+    assert_eq!(order.lock().unwrap()[..4], [true; 4]);
 }
 
 #[tokio::test]
