@@ -10,9 +10,7 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   exit 0
 fi
 
-need_rust
-need shellcheck shellcheck
-need python3 python3
+need_rust shellcheck python3
 
 step() { say "check: $*"; }
 

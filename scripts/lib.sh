@@ -8,26 +8,56 @@ die() {
   exit 1
 }
 
-# need COMMAND PACKAGE: installs PACKAGE from Debian unless COMMAND is there.
+# need PACKAGE...: installs those Debian packages whose program is not there, all in one go.
 need() {
-  command -v "$1" >/dev/null 2>&1 && return
-  local run=()
+  local package missing=() as_root=() apt output
+  for package; do
+    is_here "$package" || missing+=("$package")
+  done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+
+  command -v apt-get >/dev/null || die "missing here: ${missing[*]} (so they are called in Debian)"
   if [[ $EUID -ne 0 ]]; then
-    command -v sudo >/dev/null 2>&1 || die "$1 is missing: install it with 'apt-get install $2' as root"
-    run=(sudo)
+    command -v sudo >/dev/null || die "missing here; as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
   fi
-  command -v apt-get >/dev/null 2>&1 || die "$1 is missing: install the package $2"
-  say "installing $2"
+  say "installing ${missing[*]}"
+  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
+  set -- install --yes --no-install-recommends "${missing[@]}"
   # A fresh image has no package lists; a stale one may name files that are gone.
-  if ! "${run[@]}" apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1; then
-    "${run[@]}" apt-get update -qq >/dev/null
-    DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "$2" >/dev/null ||
-      die "could not install $2"
+  if ! "${apt[@]}" "$@" </dev/null >/dev/null 2>&1; then
+    output=$({ "${apt[@]}" update && "${apt[@]}" "$@"; } </dev/null 2>&1) ||
+      die "could not install ${missing[*]}:"$'\n'"$output"
   fi
 }
 
-# need_rust: what builds the project. Redis's and TLS's C parts need a compiler.
+# is_here PACKAGE: whether what it brings is there, from wherever it came.
+is_here() {
+  case $1 in
+    gcc) command -v cc ;;
+    # Debian only recommends it with gcc, which cannot link a program without it.
+    libc6-dev) [[ $(cc -print-file-name=crt1.o) == /* ]] ;;
+    redis-server) command -v "${REDIS_SERVER:-redis-server}" ;;
+    *) command -v "$1" ;;
+  esac >/dev/null 2>&1
+}
+
+# need_rust PACKAGE...: what builds the project, and those packages. TLS's C parts need a compiler, all else a linker.
 need_rust() {
-  command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust from https://rustup.rs"
-  need cc gcc
+  command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
+  local oldest here
+  oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  here=$(cargo --version | cut -d ' ' -f 2)
+  printf '%s\n' "$oldest" "$here" | sort --version-sort --check=quiet ||
+    die "Rust here is $here, the project needs $oldest or newer: https://rustup.rs"
+  need gcc libc6-dev "$@"
+}
+
+# check_redis_server CALLED_IN: REDIS_SERVER, where it is set, names a program; a path is meant from that folder.
+check_redis_server() {
+  [[ -n ${REDIS_SERVER:-} ]] || return 0
+  [[ $REDIS_SERVER != */* ]] || REDIS_SERVER=$(cd "$1" && realpath --strip --canonicalize-missing -- "$REDIS_SERVER")
+  if [[ -d $REDIS_SERVER ]] || ! command -v "$REDIS_SERVER" >/dev/null; then
+    die "REDIS_SERVER is not a program: $REDIS_SERVER"
+  fi
 }

@@ -50,8 +50,12 @@ fi
 # One address cannot serve several processes.
 unset ADMIN_LISTEN
 
-need_rust
-need curl curl
+if [[ -n $redis_url ]]; then
+  need_rust curl
+else
+  check_redis_server "$called_in"
+  need_rust curl redis-server
+fi
 
 # free PORT FLAG: nobody listens there, and no other part of this is to.
 declare -A ours=()
@@ -65,24 +69,39 @@ free() {
 }
 for ((i = 0; i < ingresses; i++)); do free $((ingress_port + 100 * i)) --ingress-port; done
 for ((i = 0; i < proxies; i++)); do free $((proxy_port + i)) --proxy-port; done
-if [[ -z $redis_url ]]; then
-  need "${REDIS_SERVER:-redis-server}" redis-server
-  free "$redis_port" --redis-port
-fi
+if [[ -z $redis_url ]]; then free "$redis_port" --redis-port; fi
 
-say "building"
-cargo build --release --locked --quiet --package ingress --package proxy
+say "building, which takes some minutes the first time"
+cargo build --release --locked --package ingress --package proxy
 
-names=() pids=() fronts=() stopping=''
+names=() pids=() logs=() ingress_urls=() proxy_urls=() stopping=''
 
 # start NAME PROGRAM ARGS...: in a session of its own, so that Ctrl-C reaches only this script and the order of
 # stopping is its own; the log lines carry the name.
 start() {
-  local name=$1
+  local name=$1 log
   shift
-  setsid "$@" > >(trap '' INT TERM && exec sed -u "s/^/[$name] /") 2>&1 &
+  exec {log}> >(trap '' INT TERM HUP && exec sed -u "s/^/[$name] /")
+  logs+=($!)
+  setsid "$@" >&"$log" 2>&1 {log}>&- &
   names+=("$name")
   pids+=($!)
+  exec {log}>&-
+}
+
+# check_alive: dies if something that was started here has ended, once its last words are out.
+check_alive() {
+  local i
+  for i in "${!pids[@]}"; do
+    kill -0 "${pids[i]}" 2>/dev/null && continue
+    gone "${logs[i]}"
+    die "${names[i]} ended; its log above says why"
+  done
+}
+
+# gone PID: waits until it is.
+gone() {
+  while kill -0 "$1" 2>/dev/null; do sleep 0.05; done
 }
 
 # stop SIGNAL PREFIX: signals what was started under names with that prefix, and waits for it.
@@ -92,40 +111,63 @@ stop() {
     [[ ${names[i]} == "$2"* ]] && kill "-$1" "${pids[i]}" 2>/dev/null
   done
   for i in "${!pids[@]}"; do
-    while [[ ${names[i]} == "$2"* ]] && kill -0 "${pids[i]}" 2>/dev/null; do sleep 0.05; done
+    [[ ${names[i]} == "$2"* ]] && gone "${pids[i]}" && gone "${logs[i]}"
   done
   return 0
 }
 
 # First the fronts, whose callers still need the proxies; then those; Redis last.
 stop_all() {
-  [[ -z $stopping ]] || return 0
+  [[ -z $stopping && ${#pids[@]} -gt 0 ]] || return 0
   stopping=1
+  # Nobody may be there to read any more, the terminal be closed: what was started is stopped all the same.
+  set +e
+  trap '' HUP PIPE
   trap 'stop KILL ""' INT TERM
   say "stopping: callers that wait get their answers first; Ctrl-C again stops at once"
   stop TERM ingress
   stop TERM proxy
   stop TERM redis
-  say "stopped"
+  say "stopped${data:+; the data stays in $data}"
 }
 trap stop_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 129' HUP
 
-# ready NAME URL: waits until the service there takes work.
+# answers PORT: whether the Redis there is up and has loaded its data.
+answers() {
+  local reply='' connection
+  { exec {connection}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return
+  printf 'PING\r\n' >&"$connection"
+  read -r -t 1 reply <&"$connection" || true
+  exec {connection}>&-
+  [[ $reply == +PONG* ]]
+}
+
+# ready URL: waits until the service there takes work.
 ready() {
-  for _ in $(seq 300); do
-    curl --silent --fail --max-time 1 --output /dev/null "$2/health/ready" && return
-    kill -0 "${pids[-1]}" 2>/dev/null || die "$1 ended; its log above says why"
+  local get=(curl --silent --noproxy '*' --max-time 1)
+  for _ in {1..300}; do
+    "${get[@]}" --fail --output /dev/null "$1/health/ready" && return
+    check_alive
     sleep 0.1
   done
-  die "$1 is not ready after 30 s; see $2/health"
+  die "$1 is not ready after 30 s; its health: $("${get[@]}" "$1/health")"
 }
 
 if [[ -z $redis_url ]]; then
   mkdir -p "$data"
+  # Two servers would spoil each other's files. Redis inherits the lock, so it holds for as long as that runs.
+  exec {lock}>"$data/lock"
+  flock --nonblock "$lock" || die "another Redis keeps its data in $data; choose another folder with --data"
   start redis "${REDIS_SERVER:-redis-server}" --bind 127.0.0.1 --port "$redis_port" --dir "$data" \
     --appendonly yes --maxmemory 512mb --maxmemory-policy noeviction
+  exec {lock}>&-
+  until answers "$redis_port"; do
+    check_alive
+    sleep 0.05
+  done
   redis_url=redis://127.0.0.1:$redis_port
 fi
 export REDIS_URL=$redis_url
@@ -133,32 +175,35 @@ export REDIS_URL=$redis_url
 if [[ -t 1 ]]; then export LOG_FORMAT=${LOG_FORMAT:-text}; fi
 for ((i = 0; i < proxies; i++)); do
   LISTEN=127.0.0.1:$((proxy_port + i)) start "proxy$((i + 1))" target/release/proxy
-  fronts+=("http://127.0.0.1:$((proxy_port + i))")
+  proxy_urls+=("http://127.0.0.1:$((proxy_port + i))")
 done
 for ((i = 0; i < ingresses; i++)); do
   LISTEN=127.0.0.1:$((ingress_port + 100 * i)) start "ingress$((i + 1))" target/release/ingress
-  fronts+=("http://127.0.0.1:$((ingress_port + 100 * i))")
+  ingress_urls+=("http://127.0.0.1:$((ingress_port + 100 * i))")
 done
-for front in "${fronts[@]}"; do ready "the service at $front" "$front"; done
+for url in "${proxy_urls[@]}" "${ingress_urls[@]}"; do ready "$url"; done
 
-ingress=http://127.0.0.1:$ingress_port proxy=http://127.0.0.1:$proxy_port
+ingress=${ingress_urls[0]} proxy=${proxy_urls[0]}
 cat <<END
 
-Ready: $ingresses ingress, $proxies proxy (5 terminals each unless TERMINALS says otherwise)
+Ready, with ${TERMINALS:-5} terminals in each proxy:
 
-  ask        curl -s -H 'content-type: application/json' -d '{"city": "New York", "location": "Downtown"}' $ingress/WeatherForecast/city
+  ingress    ${ingress_urls[*]}
+  proxy      ${proxy_urls[*]}
   Swagger    $ingress/swagger    $proxy/swagger
   health     $ingress/health    $proxy/health
   metrics    $ingress/metrics    $proxy/metrics
   terminals  $proxy/terminals
   Redis      ${redis_url##*@}${data:+    data in $data}
 
+Ask for a forecast, in another shell:
+
+  curl -s -H 'content-type: application/json' -d '{"city": "New York", "location": "Downtown"}' $ingress/WeatherForecast/city
+
 Ctrl-C stops it.
 
 END
 
 # Whatever ends first ends the rest.
-wait -n -p ended "${pids[@]}" || true
-for i in "${!pids[@]}"; do
-  [[ ${pids[i]} == "${ended:-}" ]] && die "${names[i]} ended; its log above says why"
-done
+wait -n "${pids[@]}" || true
+check_alive

@@ -6,6 +6,7 @@
 #
 # Installs what the tests need and is missing. Each test starts a Redis of its own on a free port.
 set -euo pipefail
+called_in=$PWD
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
@@ -14,15 +15,12 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   exit 0
 fi
 
-need_rust
-if [[ -n ${REDIS_SERVER:-} ]]; then
-  [[ -x $REDIS_SERVER ]] || die "REDIS_SERVER is not a program: $REDIS_SERVER"
-else
-  need redis-server redis-server
-fi
+check_redis_server "$called_in"
+need_rust redis-server
 if ! cargo nextest --version >/dev/null 2>&1; then
-  say "installing cargo-nextest"
-  cargo install cargo-nextest --locked
+  # The newest that the oldest Rust we support can build, without its updating of itself.
+  say "installing cargo-nextest from crates.io, which takes some minutes"
+  cargo install cargo-nextest@0.9.128 --locked --no-default-features --features default-no-update
 fi
 
 # The system tests run the real binaries, and the engine's tests its examples.
