@@ -5,6 +5,7 @@
 
 mod groups;
 mod parse;
+mod refusal;
 mod values;
 
 pub use groups::{Drain, Http, Log, Redis, Streams, refused_by_engine};

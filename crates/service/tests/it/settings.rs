@@ -1,6 +1,6 @@
 //! What a person sees who got a setting wrong.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, time::Duration};
 
 use clap::Parser;
 use service::settings::{self, Drain, Http, Log, ParseError, Redis, Streams};
@@ -232,6 +232,17 @@ fn what_is_no_setting_is_refused_in_one_line_too() {
         refused(&["--terminals"]),
         "TEST_TERMINALS: has no value; for example --terminals 5"
     );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_in_one_line_too() {
+    let word = OsString::from_vec(b"--drain-timeout=\xff".to_vec());
+    match settings::parse_from::<Settings>(["test".into(), word]) {
+        Err(ParseError::Invalid(line)) => {
+            assert_eq!(line, "a word of the command line is not UTF-8");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A bad setting ends either program before it does anything, with exit code 2 and one line that names the variable.
 
-use std::net::TcpListener;
+use std::{ffi::OsStr, net::TcpListener, os::unix::ffi::OsStrExt};
 
 use testbed::{Process, binary};
 
@@ -108,6 +108,26 @@ async fn a_bad_flag_is_one_line_that_names_the_setting_and_shows_how() -> anyhow
             assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
             assert!(said.starts_with(name) && said.contains(shown), "{said}");
             assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are no text: clap itself does not say where.
+#[tokio::test]
+async fn a_value_that_is_no_text_names_the_variable() -> anyhow::Result<()> {
+    for kind in [Kind::Ingress, Kind::Proxy] {
+        for variable in ["DRAIN_TIMEOUT", "REDIS_PASSWORD"] {
+            let output = std::process::Command::new(binary(kind.program())?)
+                .env_clear()
+                .env(variable, OsStr::from_bytes(b"s3cret\xff"))
+                .output()?;
+            let said = String::from_utf8(output.stderr)?;
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            let expected = format!("{variable}: the value is not UTF-8; for example --");
+            assert!(said.starts_with(&expected), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
         }
     }
     Ok(())
