@@ -116,7 +116,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_number_of_seconds_is_read_back(secs in 1_u32.., before in "[a-z]{1,8}(=[a-z0-9]{1,8})?", space in " {0,3}") {
+        fn any_number_of_seconds_is_read_back(
+            secs in 1_u32..,
+            before in "[a-z]{1,8}(=[a-z0-9]{1,8})?",
+            space in " {0,3}",
+        ) {
             prop_assume!(!before.starts_with("wait"));
             let line = format!("{before},{space}wait{space}={space}{secs}{space}");
             prop_assert_eq!(seconds(&[&line]), Some(u64::from(secs)));

@@ -69,7 +69,8 @@ mod kernel {
     impl Timer {
         #[allow(
             deprecated,
-            reason = "its successor is `unsafe`; what that guards against cannot happen to a descriptor that is owned and kept"
+            reason = "its successor is `unsafe`; what that guards against cannot happen to a descriptor \
+                      that is owned and kept"
         )]
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;

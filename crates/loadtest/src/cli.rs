@@ -66,7 +66,8 @@ struct Arguments {
     mode: Mode,
 
     /// Measure this many requests [default: measure for 10s]
-    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", conflicts_with = "duration",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     count: Option<u64>,
 
     /// Measure for this long, such as 30s or 5m

@@ -217,8 +217,14 @@ async fn carry(mut client: TcpStream, epoch: u64, mut orders: watch::Receiver<Li
     let ended = {
         let (client_reads, client_writes) = client.split();
         let (server_reads, server_writes) = server.split();
+        let pumped = async {
+            tokio::join!(
+                pump(client_reads, server_writes, there),
+                pump(server_reads, client_writes, back),
+            )
+        };
         tokio::select! {
-            _ = async { tokio::join!(pump(client_reads, server_writes, there), pump(server_reads, client_writes, back)) } => None,
+            _ = pumped => None,
             ended = orders.wait_for(|line| line.epoch != epoch) => ended.ok().map(|line| *line),
         }
     };

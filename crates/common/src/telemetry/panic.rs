@@ -6,8 +6,8 @@ use std::thread;
 
 use tracing::Level;
 
-/// From here on a panic is logged, in place of what is printed on standard error otherwise; that still happens where the
-/// filter keeps the line out of the log. With `RUST_BACKTRACE` set the backtrace is a field of the line.
+/// From here on a panic is logged, in place of what is printed on standard error otherwise; that still happens where
+/// the filter keeps the line out of the log. With `RUST_BACKTRACE` set the backtrace is a field of the line.
 pub(super) fn log_panics() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -50,7 +50,8 @@ async fn a_bad_setting_ends_it_at_once_with_one_line() {
         (
             "REQUEST_STREAM",
             "weather-responses",
-            "REQUEST_STREAM, RESPONSE_STREAM: the request and response streams must not share a name, nor one lie below the other",
+            "REQUEST_STREAM, RESPONSE_STREAM: the request and response streams must not share a name, \
+             nor one lie below the other",
         ),
     ] {
         let (said, code) = run_with(name, value).await;

@@ -157,7 +157,8 @@ pub(crate) fn request_bytes(city: &str) -> String {
     let body = question(city);
     let length = body.len();
     format!(
-        "POST /WeatherForecast/city HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        "POST /WeatherForecast/city HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
     )
 }
 

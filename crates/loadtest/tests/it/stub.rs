@@ -50,7 +50,10 @@ impl Stub {
     pub(crate) async fn unhealthy() -> Self {
         let health = json!({
             "status": "unhealthy",
-            "parts": {"redis": {"status": "unhealthy", "reasons": ["it cannot be reached"]}, "serving": {"status": "healthy"}},
+            "parts": {
+                "redis": {"status": "unhealthy", "reasons": ["it cannot be reached"]},
+                "serving": {"status": "healthy"},
+            },
         });
         let router = Router::new()
             .route(

@@ -10,6 +10,9 @@ use crate::providers::{
     OpenMeteo, OpenMeteoConfig, OpenMeteoError, Provider, Simulated, SimulatedConfig,
 };
 
+const GEOCODING: &str = "https://geocoding-api.open-meteo.com/v1/search";
+const FORECAST: &str = "https://api.open-meteo.com/v1/forecast";
+
 /// Which provider is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProviderKind {
@@ -52,10 +55,10 @@ pub struct ProviderSettings {
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub simulated_faults: bool,
     /// Open-Meteo: where cities are located; may hold a query, such as ?apikey=...
-    #[arg(long, env, default_value = "https://geocoding-api.open-meteo.com/v1/search", value_parser = web, hide_env_values = true)]
+    #[arg(long, env, default_value = GEOCODING, value_parser = web, hide_env_values = true)]
     pub open_meteo_geocoding_url: Uri,
     /// Open-Meteo: where the weather is asked for; may hold a query, such as ?apikey=...
-    #[arg(long, env, default_value = "https://api.open-meteo.com/v1/forecast", value_parser = web, hide_env_values = true)]
+    #[arg(long, env, default_value = FORECAST, value_parser = web, hide_env_values = true)]
     pub open_meteo_forecast_url: Uri,
     /// Open-Meteo: how long a TCP connect may take
     #[arg(long, env, default_value = "2s", value_parser = positive_duration)]

@@ -7,9 +7,11 @@
 //! | the connection … | may do so for |
 //! |---|---|
 //! | has not sent its first request head | header timeout, from the accept |
-//! | is sending a later head (HTTP/1 only: in HTTP/2 bytes without a request are housekeeping) | header timeout, from the first byte |
+//! | is sending a later head (HTTP/1 only) | header timeout, from the first byte |
 //! | waits for a handler | as long as the handler sets itself |
 //! | is idle, or does not take its last response | keep-alive timeout; the linger once it was told to leave |
+//!
+//! In HTTP/2 bytes without a request are housekeeping, and no head.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

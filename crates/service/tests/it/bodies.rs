@@ -45,7 +45,11 @@ async fn a_body_arrives_whole_however_it_is_cut() {
         .await;
     wire.send("llo").await;
     assert_eq!(wire.response().await.text(), "hello");
-    wire.send("POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n").await;
+    wire.send(
+        "POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n\
+         2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    )
+    .await;
     assert_eq!(wire.response().await.text(), "hello");
 }
 
@@ -59,7 +63,11 @@ async fn a_body_of_exactly_the_bound_is_taken() {
     ))
     .await;
     assert_eq!(wire.response().await.text(), body);
-    wire.send(format!("POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n{MAX:x}\r\n{body}\r\n0\r\n\r\n")).await;
+    wire.send(format!(
+        "POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n\
+         {MAX:x}\r\n{body}\r\n0\r\n\r\n"
+    ))
+    .await;
     assert_eq!(wire.response().await.text(), body);
 }
 

@@ -264,7 +264,8 @@ async fn a_length_beside_chunks_smuggles_nothing() {
     let mut wire = server.connect().await;
     let smuggled = "GET /hello HTTP/1.1\r\nhost: t\r\n\r\n";
     wire.send(format!(
-        "POST /hello HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}",
+        "POST /hello HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\n\r\n\
+         0\r\n\r\n{smuggled}",
         5 + smuggled.len()
     ))
     .await;

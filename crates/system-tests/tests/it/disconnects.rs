@@ -24,8 +24,8 @@ const LEFT: &[&str] = &[
     "replies_unmatched_total",
 ];
 
-/// Fault 38: ten thousand callers hang up while they wait, some at once, some late. Nothing of them stays behind: not on
-/// the stream, not pending, not in memory, no descriptor.
+/// Fault 38: ten thousand callers hang up while they wait, some at once, some late. Nothing of them stays behind:
+/// not on the stream, not pending, not in memory, no descriptor.
 #[tokio::test]
 async fn ten_thousand_disconnecting_callers_leave_nothing_behind() -> anyhow::Result<()> {
     let mut system = System::builder()

@@ -29,7 +29,8 @@ async fn speaks_to_a_real_server_in_a_pipeline() -> anyhow::Result<()> {
     let mut connection = RawConnection::open(&stub.base).await?;
     let body = r#"{"city":"Oslo","location":"Centre"}"#;
     let head = format!(
-        "POST /WeatherForecast/city HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /WeatherForecast/city HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
         body.len()
     );
     connection
@@ -74,7 +75,8 @@ async fn reads_each_kind_of_body() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn header_names_are_lowered_and_repeated_ones_kept() -> anyhow::Result<()> {
-    let answer = says("HTTP/1.1 405 Not Allowed\r\nALLOW:  POST \r\nX-A: 1\r\nx-a: 2\r\ncontent-length: 0\r\n\r\n").await.read_answer(LONG).await?;
+    let head = "HTTP/1.1 405 Not Allowed\r\nALLOW:  POST \r\nX-A: 1\r\nx-a: 2\r\ncontent-length: 0\r\n\r\n";
+    let answer = says(head).await.read_answer(LONG).await?;
     assert_eq!(
         (answer.status, answer.header("allow"), answer.header("x-a")),
         (405, Some("POST"), Some("1"))

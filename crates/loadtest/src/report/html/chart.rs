@@ -38,7 +38,11 @@ impl Chart {
             let (end, text_x, text_y) = (WIDTH - RIGHT, LEFT - 8.0, y + 4.0);
             let _ = write!(
                 chart.svg,
-                r#"<path class="grid" d="M{LEFT} {y:.1}H{end}"/><text x="{text_x}" y="{text_y:.1}" text-anchor="end">{}</text>"#,
+                r#"<path class="grid" d="M{LEFT} {y:.1}H{end}"/>"#
+            );
+            let _ = write!(
+                chart.svg,
+                r#"<text x="{text_x}" y="{text_y:.1}" text-anchor="end">{}</text>"#,
                 y_text(tick)
             );
         }
@@ -108,8 +112,9 @@ impl Chart {
         let height = HEIGHT - TOP - BOTTOM;
         let _ = write!(
             self.svg,
-            r#"<rect class="hint" x="{left:.1}" y="{TOP}" width="{width:.1}" height="{height}"><title>{text}</title></rect>"#
+            r#"<rect class="hint" x="{left:.1}" y="{TOP}" width="{width:.1}" height="{height}">"#
         );
+        let _ = write!(self.svg, "<title>{text}</title></rect>");
     }
 
     /// The chart as an SVG element.
