@@ -3,9 +3,10 @@
 
 A path is checked when it stands in backticks and begins with a folder or file of this repository, and in the code
 walk of ARCHITECTURE.md also where it leaves out the folder that the walk goes through. Links to other hosts are not
-followed, and comments are no part of a document. `python3 -m doctest` on this file tests it.
+followed, and comments are no part of a document. The examples in here are tested with each run.
 """
 
+import doctest
 import re
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def problems(document):
 
 
 def main():
-    failed = False
+    failed = doctest.testmod().failed > 0
     for document in sorted(path for path in FILES if path.endswith(".md")):
         for problem in problems(document):
             print(f"{document}: {problem}", file=sys.stderr)
