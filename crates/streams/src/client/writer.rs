@@ -108,9 +108,9 @@ impl Writer {
         let count = written.added.len();
         let (refused, refusal) = self.written(written, sent, withdrawals);
         match count - refused {
-            // A look at the length says nothing of writes.
-            0 if !in_place => drop(permit),
-            0 if refused > 0 => permit.failure(),
+            // Redis gives entries back, and their number, while it takes no new ones.
+            0 if refused == 0 => drop(permit),
+            0 => permit.failure(),
             // At the edge of its memory Redis takes some and refuses others: that is no outage.
             _ => permit.success(),
         }
@@ -123,7 +123,9 @@ impl Writer {
                 Err(error)
             };
         }
-        self.link.succeeded();
+        if count > 0 || self.shared.write_refusal().is_none() {
+            self.link.succeeded();
+        }
         if in_place || parcels.is_empty() {
             return Ok(());
         }

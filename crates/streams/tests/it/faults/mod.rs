@@ -8,3 +8,4 @@ mod away;
 mod failover;
 mod lost;
 mod refused;
+mod withdrawals;
