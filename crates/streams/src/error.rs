@@ -15,6 +15,14 @@ pub enum ConfigError {
         /// The smallest value that is accepted.
         least: String,
     },
+    /// A value above its bound.
+    #[error("{setting} is too large, the most is {most}")]
+    TooLarge {
+        /// The field of the configuration.
+        setting: &'static str,
+        /// The largest value that is accepted.
+        most: String,
+    },
     /// A stream or group name that is empty, longer than 256 bytes or holds control characters.
     #[error("the name of {setting} is empty, too long or holds control characters")]
     Name {
@@ -301,6 +309,13 @@ pub enum WorkerError {
     /// Settings that contradict each other.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// One of the worker's loops panicked, which is a bug. What the worker had is taken over by others when
+    /// its leases have lapsed.
+    #[error("the loop of the worker that is called {part} ended by itself")]
+    Ended {
+        /// Which one: `fetch`, `settle`, `janitor` or `lease`.
+        part: &'static str,
+    },
     /// The thread that renews leases could not be started.
     #[error("the lease thread could not be started: {0}")]
     Thread(#[source] std::io::Error),

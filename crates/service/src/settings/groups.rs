@@ -95,7 +95,7 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
                 .into();
         }
         ConfigError::NoTerminals => "TERMINALS",
-        ConfigError::TooSmall { setting, .. } => {
+        ConfigError::TooSmall { setting, .. } | ConfigError::TooLarge { setting, .. } => {
             return format!("{}: {error}", setting.to_uppercase());
         }
         ConfigError::Metrics { .. } | ConfigError::Breaker(_) => return error.to_string(),

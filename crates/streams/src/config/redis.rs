@@ -1,0 +1,76 @@
+//! Where Redis is and how to get in.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use super::bounds::duration;
+use crate::{error::ConfigError, wire::check_url};
+
+/// Where Redis is and how to get in.
+#[derive(Clone)]
+pub struct RedisConfig {
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path`.
+    pub url: String,
+    /// The ACL user; overrides the one in the URL.
+    pub username: Option<String>,
+    /// The password; overrides the one in the URL. Never logged.
+    pub password: Option<String>,
+    /// A file that holds the password, read again at every connect so that it can be rotated.
+    /// Overrides [`password`](Self::password); one trailing line break is dropped.
+    pub password_file: Option<PathBuf>,
+    /// A PEM file with the certificate authorities to trust for `rediss://`, in place of the
+    /// public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How long one attempt to connect may take, TLS and authentication included. Default 2 s, 10 ms at least,
+    /// a day at most.
+    pub connect_timeout: Duration,
+    /// How long a command that does not block may take to answer before the connection is given up.
+    /// Default 2 s, 10 ms at least, a day at most.
+    pub response_timeout: Duration,
+}
+
+impl RedisConfig {
+    /// The defaults for a Redis at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(2),
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        check_url(&self.url)?;
+        let least = Duration::from_millis(10);
+        duration("connect_timeout", self.connect_timeout, least)?;
+        duration("response_timeout", self.response_timeout, least)
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    /// Leaves out the URL and the passwords: either may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("username", &self.username)
+            .field("password_file", &self.password_file)
+            .field("ca_file", &self.ca_file)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let mut redis = RedisConfig::new("redis://user:hunter2@host");
+        redis.password = Some("hunter2".into());
+        assert!(!format!("{redis:?}").contains("hunter2"));
+    }
+}
