@@ -52,16 +52,13 @@ impl<'a> Caller<'a> {
     fn give_up(mut self) -> Result<Reply, RequestError> {
         match self.leave() {
             // The answer came in the same moment.
-            None => self
-                .answer
-                .try_recv()
-                .unwrap_or(Err(RequestError::TimedOut)),
-            Some(true) => {
+            Err(answer) => answer.unwrap_or(Err(RequestError::TimedOut)),
+            Ok(true) => {
                 self.shared.metrics.timed_out.inc();
                 Err(RequestError::TimedOut)
             }
             // Never sent, because of whatever kept the writer from it.
-            Some(false) => Err(RequestError::Unavailable {
+            Ok(false) => Err(RequestError::Unavailable {
                 reason: ["writer", "reader"]
                     .into_iter()
                     .find_map(|part| self.shared.status.fault_of(part))
@@ -71,20 +68,41 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Takes the request back; tells whether it may have been sent, or nothing if it was answered.
-    fn leave(&self) -> Option<bool> {
-        let Left { sent, entries } = self.shared.waiting.leave(self.id)?;
+    /// Takes the request back and tells whether it may have been sent, unless it was answered.
+    fn leave(&mut self) -> Result<bool, Option<Answer>> {
+        let Left { sent, entries } = self.shared.waiting.leave(self.id, &mut self.answer)?;
         if let Some(ticket) = self.ticket {
             self.shared.outbox.take_back(ticket);
         }
         self.shared.outbox.withdraw(entries);
-        Some(sent)
+        Ok(sent)
     }
 }
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        self.leave();
+        let _ = self.leave();
         self.shared.metrics.pending.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::loops, config::ClientConfig, keys::StreamNames};
+
+    #[tokio::test]
+    async fn a_caller_that_was_answered_does_not_push_out_the_next_of_its_id() {
+        let names = StreamNames::for_service("test");
+        let config = ClientConfig::new("redis://127.0.0.1:1", names);
+        let (shared, _loops) = loops::start(config).expect("valid");
+        let id = Uuid::now_v7();
+        let first = Caller::park(&shared, id).expect("free");
+        shared.waiting.answer(id, Err(RequestError::Panicked));
+        let mut next = Caller::park(&shared, id).expect("free again");
+        drop(first);
+        assert!(next.answer.try_recv().is_err());
+        shared.waiting.answer(id, Err(RequestError::Panicked));
+        assert_eq!(next.answer.try_recv(), Ok(Err(RequestError::Panicked)));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use uuid::Uuid;
 
 use crate::{client::Reply, error::RequestError, mutex::lock, wire::EntryId};
@@ -167,10 +167,22 @@ impl Waiting {
         }
     }
 
-    /// The caller stops waiting. `None` if it was answered.
-    pub(super) fn leave(&self, id: Uuid) -> Option<Left> {
+    /// The caller that waits for `answer` leaves. In place of what it leaves behind it gets the answer if that
+    /// has come, and nothing if it had left before: then its slot is gone, and one under the same id belongs to
+    /// another caller.
+    pub(super) fn leave(
+        &self,
+        id: Uuid,
+        answer: &mut oneshot::Receiver<Answer>,
+    ) -> Result<Left, Option<Answer>> {
         let mut inner = lock(&self.inner);
-        let slot = inner.slots.get_mut(&id)?;
+        // Answers are sent under the lock, or where the slots are gone.
+        match answer.try_recv() {
+            Ok(answer) => return Err(Some(answer)),
+            Err(TryRecvError::Closed) => return Err(None),
+            Err(TryRecvError::Empty) => {}
+        }
+        let slot = inner.slots.get_mut(&id).ok_or(None)?;
         slot.caller = None;
         let sent = slot.writing > 0 || slot.perhaps_written || !slot.entries.is_empty();
         let entries = std::mem::take(&mut slot.entries);
@@ -180,7 +192,7 @@ impl Waiting {
         if sent {
             inner.departed.remember(id);
         }
-        Some(Left { sent, entries })
+        Ok(Left { sent, entries })
     }
 
     /// Whether the request may be on the stream, so that its reply may still come.

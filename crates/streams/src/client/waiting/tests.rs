@@ -25,26 +25,23 @@ fn the_first_answer_wins_and_later_ones_are_unknown() {
         answered(&[])
     );
     assert_eq!(waiting.answer(id, closed()), Matched::Unknown);
-    assert_eq!(
-        answer.try_recv().expect("answered"),
-        Err(RequestError::Panicked)
-    );
-    assert_eq!(waiting.leave(id), None);
+    let answer_came = waiting.leave(id, &mut answer);
+    assert_eq!(answer_came, Err(Some(Err(RequestError::Panicked))));
+    assert_eq!(waiting.leave(id, &mut answer), Err(None));
 }
 
 #[test]
 fn a_caller_that_leaves_during_the_write_has_its_entry_withdrawn_after_it() {
     let waiting = Waiting::default();
     let id = Uuid::now_v7();
-    let _answer = waiting.park(id).expect("free");
+    let mut answer = waiting.park(id).expect("free");
     assert!(waiting.begin_write(id));
-    assert_eq!(
-        waiting.leave(id),
-        Some(Left {
-            sent: true,
-            entries: Entries::new()
-        })
-    );
+    let left = Left {
+        sent: true,
+        entries: Entries::new(),
+    };
+    assert_eq!(waiting.leave(id, &mut answer), Ok(left));
+    assert_eq!(waiting.leave(id, &mut answer), Err(None), "only once");
     assert!(!waiting.begin_write(id), "not written again for nobody");
     assert_eq!(
         waiting.end_write(id, WriteEnd::Written(entry(1))),
@@ -70,14 +67,11 @@ fn what_was_refused_was_not_sent_and_what_broke_off_may_have_been() {
     for (end, sent) in [(WriteEnd::Refused, false), (WriteEnd::Unknown, true)] {
         let waiting = Waiting::default();
         let id = Uuid::now_v7();
-        let _answer = waiting.park(id).expect("free");
+        let mut answer = waiting.park(id).expect("free");
         assert!(waiting.begin_write(id));
         assert_eq!(waiting.end_write(id, end), None);
-        assert_eq!(
-            waiting.leave(id).map(|left| left.sent),
-            Some(sent),
-            "{end:?}"
-        );
+        let left = waiting.leave(id, &mut answer).expect("unanswered");
+        assert_eq!(left.sent, sent, "{end:?}");
     }
 }
 
@@ -205,7 +199,9 @@ proptest! {
                     }
                 }
                 Step::Leave => {
-                    if let Some(left) = waiting.leave(model.id) {
+                    if let Some(answer) = &mut model.answer
+                        && let Ok(left) = waiting.leave(model.id, answer)
+                    {
                         for withdrawn in &left.entries {
                             assert!(model.entries.contains(withdrawn));
                         }
