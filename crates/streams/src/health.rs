@@ -18,6 +18,8 @@ pub enum NotReady {
     CircuitOpen,
     /// It is draining.
     Draining,
+    /// It was closed or dropped, or one of its loops panicked, which is a bug. It does not come back.
+    Closed,
 }
 
 impl fmt::Display for NotReady {
@@ -27,6 +29,7 @@ impl fmt::Display for NotReady {
             Self::Redis(fault) => fault.fmt(f),
             Self::CircuitOpen => f.write_str("the circuit to Redis is open"),
             Self::Draining => f.write_str("draining"),
+            Self::Closed => f.write_str("closed"),
         }
     }
 }

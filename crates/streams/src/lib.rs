@@ -83,6 +83,7 @@ mod keys;
 mod link;
 mod metrics;
 mod mutex;
+mod panic;
 mod status;
 mod wire;
 mod worker;

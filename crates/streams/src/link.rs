@@ -112,10 +112,9 @@ impl Link {
     /// The last commands succeeded.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
-        if !self.proven {
-            self.proven = true;
-            self.status.up(self.part);
-        }
+        self.proven = true;
+        // Each time: others may have met a fault of this part in the meantime.
+        self.status.up(self.part);
     }
 
     /// Something failed: notes it, and gives the connection up where it is of no more use.

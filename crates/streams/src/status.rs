@@ -34,6 +34,7 @@ struct Inner {
     /// Parts of whom the log last said that they are at fault: the end of it is to be said as well,
     /// and of nothing else, so that those lines are no more than the others.
     lamented: BTreeSet<&'static str>,
+    closed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +56,7 @@ impl Status {
                 parts: BTreeMap::new(),
                 throttle: LogThrottle::new(LOG_PERIOD),
                 lamented: BTreeSet::new(),
+                closed: false,
             }),
             readiness: watch::Sender::new(Err(NotReady::Connecting)),
             gating,
@@ -65,6 +67,9 @@ impl Status {
     pub(crate) fn up(&self, part: &'static str) {
         let lamented = {
             let mut inner = lock(&self.inner);
+            if matches!(inner.parts.get(part), Some(Part::Up)) {
+                return;
+            }
             inner.parts.insert(part, Part::Up);
             self.update(&inner);
             inner.lamented.remove(part)
@@ -104,6 +109,13 @@ impl Status {
         }
     }
 
+    /// It ended: from now on it is not ready, whatever the parts say.
+    pub(crate) fn close(&self) {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        self.update(&inner);
+    }
+
     /// What is at fault now, by part.
     pub(crate) fn faults(&self) -> BTreeMap<&'static str, String> {
         lock(&self.inner)
@@ -138,16 +150,16 @@ impl Status {
 
     /// Under the lock, so that of two threads the one that looked last has the last word.
     fn update(&self, inner: &Inner) {
-        let readiness = self
-            .gating
-            .iter()
-            .map(|part| match inner.parts.get(part) {
-                Some(Part::Up) => Ok(()),
-                Some(Part::Faulty { fault, .. }) => Err(NotReady::Redis(*fault)),
-                None => Err(NotReady::Connecting),
-            })
-            .find(Result::is_err)
-            .unwrap_or(Ok(()));
+        let of_part = |part| match inner.parts.get(part) {
+            Some(Part::Up) => Ok(()),
+            Some(Part::Faulty { fault, .. }) => Err(NotReady::Redis(*fault)),
+            None => Err(NotReady::Connecting),
+        };
+        let readiness = if inner.closed {
+            Err(NotReady::Closed)
+        } else {
+            self.gating.iter().try_for_each(of_part)
+        };
         self.readiness.send_if_modified(|before| {
             let changed = *before != readiness;
             *before = readiness;
@@ -175,6 +187,17 @@ mod tests {
         assert_eq!(status.faults().len(), 2);
         assert_eq!(status.fault_of("reader"), Some(Fault::ReadOnly));
         assert_eq!(status.fault_of("writer"), None);
+    }
+
+    #[test]
+    fn what_is_closed_is_never_ready_again() {
+        let status = Status::new(&["reader"]);
+        status.up("reader");
+        status.close();
+        assert_eq!(status.readiness(), Err(NotReady::Closed));
+        status.fault("reader", &WireError::new(Fault::Timeout, "slow"));
+        status.up("reader");
+        assert_eq!(status.readiness(), Err(NotReady::Closed));
     }
 
     #[tokio::test(start_paused = true)]

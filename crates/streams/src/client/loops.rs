@@ -1,4 +1,7 @@
 //! The start of a client, and its background loops: the reply reader, the writer and the observer.
+//!
+//! None of them ends on its own. One that panics all the same would leave every caller waiting, so that it
+//! closes the client: callers are told at once, and so is whoever asks for readiness.
 
 use std::{
     sync::{Arc, Mutex, atomic::AtomicU64},
@@ -6,7 +9,11 @@ use std::{
 };
 
 use common::{breaker::CircuitBreaker, retry::RetryBudget};
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::Instant,
+};
 
 use super::{
     admission::Admission,
@@ -24,13 +31,15 @@ use crate::{
     error::{ConfigError, Fault},
     instance::instance,
     link::Link,
+    panic::panic_text,
     status::Status,
     wire::{Connector, ReplyStreamReader},
 };
 
 /// The background loops; they end with this.
-pub(super) struct Loops(Vec<AbortHandle>);
+pub(super) struct Loops(AbortHandle);
 
+/// Starts a client with these settings, which hold together.
 pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), ConfigError> {
     let registry = config.registry.clone().unwrap_or_default();
     let instance = instance();
@@ -98,24 +107,56 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
         reply_retention: config.reply_retention,
         reply_bytes: config.reply_bytes,
     };
-    let loops = Loops(vec![
-        tokio::spawn(reader.run()).abort_handle(),
-        tokio::spawn(writer.run()).abort_handle(),
-        tokio::spawn(observer.run()).abort_handle(),
-    ]);
-    Ok((shared, loops))
+    let mut loops = JoinSet::new();
+    loops.spawn(reader.run());
+    loops.spawn(writer.run());
+    loops.spawn(observer.run());
+    let watching = tokio::spawn(watch_over(Arc::clone(&shared), loops));
+    Ok((shared, Loops(watching.abort_handle())))
+}
+
+/// Holds the loops as long as all of them run.
+async fn watch_over(shared: Arc<Shared>, mut loops: JoinSet<()>) {
+    // A runtime that shuts down cancels them; then there is nothing to tell.
+    if let Some(Err(ended)) = loops.join_next().await
+        && let Ok(panic) = ended.try_into_panic()
+    {
+        tracing::error!(
+            panic = panic_text(&*panic),
+            "a loop of the client panicked, which is a bug; the client is closed"
+        );
+        shared.close();
+    }
 }
 
 impl Loops {
     pub(super) fn end(&self) {
-        for running in &self.0 {
-            running.abort();
-        }
+        self.0.abort();
     }
 }
 
 impl Drop for Loops {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error::RequestError, health::NotReady, keys::StreamNames};
+
+    #[tokio::test]
+    async fn a_loop_that_panics_closes_the_client() {
+        let names = StreamNames::for_service("test");
+        let config = ClientConfig::new("redis://127.0.0.1:1", names);
+        let (shared, _loops) = start(config).expect("valid");
+        let waiting = shared.waiting.park(uuid::Uuid::now_v7()).expect("free");
+        let mut loops = JoinSet::new();
+        loops.spawn(std::future::pending());
+        loops.spawn(async { panic!("a bug") });
+        watch_over(Arc::clone(&shared), loops).await;
+        assert_eq!(shared.status.readiness(), Err(NotReady::Closed));
+        assert_eq!(waiting.await, Ok(Err(RequestError::Closed)));
     }
 }

@@ -162,7 +162,7 @@ impl Client {
     /// Ends the loops of all clones. Requests that still wait get [`RequestError::Closed`].
     pub fn close(&self) {
         self.loops.end();
-        self.shared.waiting.close();
+        self.shared.close();
     }
 }
 

@@ -51,6 +51,12 @@ impl Shared {
             .filter(|fault| fault.refuses_writes())
     }
 
+    /// Ends every wait, and those to come.
+    pub(super) fn close(&self) {
+        self.status.close();
+        self.waiting.close();
+    }
+
     pub(super) fn admit(&self, budget: Duration) -> Result<Admitted<'_>, RequestError> {
         if self.breaker.state() != State::Closed {
             return Err(RequestError::Refused {

@@ -47,9 +47,8 @@ const MOST_HANDED_BACK: usize = 10_000;
 pub(super) async fn finish(
     core: &Core,
     link: &mut Link,
-    mut fetch: JoinHandle<()>,
+    fetch: &mut JoinHandle<()>,
     client_id: watch::Receiver<Option<i64>>,
-    drain_timeout: Duration,
 ) -> bool {
     let woken = async {
         while !fetch.is_finished() {
@@ -60,13 +59,17 @@ pub(super) async fn finish(
                     link.failed(&error);
                 }
             }
-            let _ = timeout(Duration::from_millis(25), &mut fetch).await;
+            let _ = timeout(Duration::from_millis(25), &mut *fetch).await;
         }
     };
     if timeout(READ_ENDS, woken).await.is_err() {
         fetch.abort();
+        // Ends at its next await. Until then it may still take something in hand.
+        let _ = fetch.await;
     }
-    timeout(drain_timeout, core.running.empty()).await.is_ok()
+    timeout(core.drain_timeout, core.running.empty())
+        .await
+        .is_ok()
 }
 
 /// Steps 3b and 4.

@@ -35,8 +35,8 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
             Ok(()) => {
                 link.succeeded();
                 round = round.wrapping_add(1);
-                // The first request that is served makes the rate known, and clients need it to admit by.
-                let _ = timeout(PERIOD, core.metrics.first_served()).await;
+                // The first request that is done with makes the rate known, and clients need it to admit by.
+                let _ = timeout(PERIOD, core.metrics.rate_known()).await;
             }
             Err(error) => {
                 link.failed(&error);
@@ -92,7 +92,7 @@ async fn announce(core: &Core, connection: &mut Connection) -> Result<(), WireEr
     let announcement = Announcement {
         terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
         mean_work_us: core.metrics.mean_work_us(),
-        served: core.metrics.served_total(),
+        served: core.metrics.served.get(),
     };
     announcement.publish(names, consumer, connection).await
 }

@@ -26,10 +26,10 @@ use crate::{
 /// Most leases renewed by one command.
 const MOST: usize = 1_000;
 
-/// Renews leases until `stop` changes or closes.
+/// Renews leases until the sender of `stop` is dropped.
 pub(super) fn spawn(
     core: Arc<Core>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<()>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -42,6 +42,8 @@ pub(super) fn spawn(
                 _ = stop.changed() => {}
             }
         });
+        // A look-up of a name, or of the password's file, may still hang; nobody waits for it any more.
+        runtime.shutdown_background();
     })
 }
 

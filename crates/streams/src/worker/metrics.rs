@@ -30,9 +30,9 @@ pub(super) struct WorkerMetrics {
     pub links: LinkMetrics,
     pub streams: StreamMetrics,
     pub in_hand: IntGauge,
-    served: IntCounter,
+    pub served: IntCounter,
     mean_work: MeanWork,
-    first_served: Notify,
+    rate_known: Notify,
 }
 
 /// Where a request was when its deadline passed.
@@ -61,7 +61,7 @@ impl WorkerMetrics {
             )?,
             reclaimed: counter(
                 "requests_reclaimed_total",
-                "Requests taken over after another delivery of them had lapsed.",
+                "Deliveries beyond the first of a request: the one before ended without an answer.",
             )?,
             duplicate: counter(
                 "requests_duplicate_total",
@@ -109,7 +109,7 @@ impl WorkerMetrics {
             links: LinkMetrics::register(registry, "settle")?,
             streams: StreamMetrics::register(registry)?,
             mean_work: MeanWork::default(),
-            first_served: Notify::new(),
+            rate_known: Notify::new(),
         };
         for stage in [EXPIRED_QUEUED, EXPIRED_RUNNING] {
             metrics.expired.with_label_values(&[stage]);
@@ -120,21 +120,16 @@ impl WorkerMetrics {
         Ok(metrics)
     }
 
-    /// A request was answered after holding its terminal for `held`.
-    pub(super) fn served(&self, held: Duration) {
-        self.served.inc();
+    /// A request held its terminal for so long, answered or cut at its deadline.
+    pub(super) fn held(&self, held: Duration) {
         if self.mean_work.observe(held) {
-            self.first_served.notify_one();
+            self.rate_known.notify_one();
         }
     }
 
-    /// Resolves once, when the first request was served.
-    pub(super) async fn first_served(&self) {
-        self.first_served.notified().await;
-    }
-
-    pub(super) fn served_total(&self) -> u64 {
-        self.served.get()
+    /// Resolves once, when the first request was done with.
+    pub(super) async fn rate_known(&self) {
+        self.rate_known.notified().await;
     }
 
     /// Mean time a request held a terminal; 0 while none has.

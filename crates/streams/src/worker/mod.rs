@@ -65,7 +65,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Only when it cannot begin: no terminals, or no thread for the leases. No fault of Redis ends it.
+    /// When it cannot begin: no terminals, or no thread for the leases. And when one of its own loops panicked,
+    /// which is a bug. No fault of Redis ends it, and no panic of a handler.
     pub async fn serve<H, F, B>(
         self,
         terminals: usize,

@@ -10,7 +10,10 @@
 
 use std::{
     collections::{HashMap, hash_map},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,8 @@ pub(super) const RENEWALS_PER_LEASE: u32 = 3;
 pub(super) struct Running {
     lease: Duration,
     held: Mutex<HashMap<EntryId, Held>>,
+    /// Whether what runs was cut; what begins to run after that is cut at once.
+    cut: AtomicBool,
     changed: Notify,
     /// How many there are, for the metrics.
     gauge: IntGauge,
@@ -59,6 +64,7 @@ impl Running {
         Self {
             lease,
             held: Mutex::default(),
+            cut: AtomicBool::new(false),
             changed: Notify::new(),
             gauge,
         }
@@ -101,7 +107,11 @@ impl Running {
 
     /// Notes the task that works on an entry, so that it can be cut.
     pub(super) fn works(&self, id: EntryId, work: AbortHandle) {
-        if let Some(held) = lock(&self.held).get_mut(&id) {
+        let mut held = lock(&self.held);
+        if self.cut.load(Ordering::Relaxed) {
+            work.abort();
+        }
+        if let Some(held) = held.get_mut(&id) {
             held.work = Some(work);
         }
     }
@@ -154,9 +164,11 @@ impl Running {
         lock(&self.held).contains_key(&id)
     }
 
-    /// Cuts all work that runs. It is out of hand as soon as the runtime dropped it.
+    /// Cuts all work that runs, and all that begins yet. It is out of hand as soon as the runtime dropped it.
     pub(super) fn cut(&self) {
-        for held in lock(&self.held).values() {
+        let held = lock(&self.held);
+        self.cut.store(true, Ordering::Relaxed);
+        for held in held.values() {
             if let Some(work) = &held.work {
                 work.abort();
             }
@@ -282,5 +294,13 @@ mod tests {
         running.cut();
         running.empty().await;
         assert_eq!(running.gauge.get(), 0);
+
+        let in_hand = begin(&running, id(3), Instant::now()).expect("new");
+        let late = tokio::spawn(async move {
+            let _in_hand = in_hand;
+            std::future::pending::<()>().await;
+        });
+        running.works(id(3), late.abort_handle());
+        running.empty().await;
     }
 }

@@ -1,4 +1,8 @@
 //! A worker's life: its loops begin, serve, and end.
+//!
+//! None of the loops ends on its own before the drain. One that panics all the same would leave a worker that
+//! looks alive and serves nobody, so that it ends the worker: others take its requests over when their
+//! leases have lapsed, and whoever runs the worker can start it anew.
 
 use std::{
     future::Future,
@@ -7,8 +11,9 @@ use std::{
 };
 
 use tokio::{
+    select,
     sync::{Semaphore, watch},
-    task::AbortHandle,
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -34,7 +39,7 @@ pub(super) async fn serve(
     }
     core.terminals.store(terminals, Ordering::Relaxed);
     let (stop_fetch, stop) = watch::channel(false);
-    let (stop_lease, lease_stops) = watch::channel(false);
+    let (stop_lease, lease_stops) = watch::channel(());
     let (client_id, reading) = watch::channel(None);
     let fetch = Fetch {
         core: Arc::clone(&core),
@@ -58,16 +63,18 @@ pub(super) async fn serve(
         Arc::clone(&core),
         core.link("janitor", Duration::ZERO),
     ));
-    let loops = Loops {
+    let mut loops = Loops {
         core: Arc::clone(&core),
-        handles: [
-            fetch.abort_handle(),
-            settle.abort_handle(),
-            janitor.abort_handle(),
-        ],
+        fetch,
+        settle,
+        janitor,
+        stop_lease,
     };
 
-    shutdown.await;
+    select! {
+        () = shutdown => {}
+        part = loops.one_ended() => return Err(WorkerError::Ended { part }),
+    }
     core.draining.store(true, Ordering::Relaxed);
     tracing::info!(
         in_hand = core.running.len(),
@@ -75,9 +82,8 @@ pub(super) async fn serve(
     );
     stop_fetch.send_replace(true);
     let mut link = core.link("drain", Duration::ZERO);
-    let finished = drain::finish(&core, &mut link, fetch, reading, core.drain_timeout).await;
+    let finished = drain::finish(&core, &mut link, &mut loops.fetch, reading).await;
     drop(loops);
-    stop_lease.send_replace(true);
     // Ends at its next await, which is at once. A renewal after the hand-back would take it back.
     let _ = tokio::task::spawn_blocking(|| lease.join()).await;
     let drained = drain::say_goodbye(&core, &mut link).await;
@@ -94,15 +100,72 @@ pub(super) async fn serve(
 /// take the work over once its leases have lapsed, and it must not go on here as well.
 struct Loops {
     core: Arc<Core>,
-    handles: [AbortHandle; 3],
+    fetch: JoinHandle<()>,
+    settle: JoinHandle<()>,
+    janitor: JoinHandle<()>,
+    /// The loop of the leases ends when this is dropped.
+    stop_lease: watch::Sender<()>,
+}
+
+impl Loops {
+    /// Resolves when one of them has ended, and tells which.
+    async fn one_ended(&mut self) -> &'static str {
+        select! {
+            _ = &mut self.fetch => "fetch",
+            _ = &mut self.settle => "settle",
+            _ = &mut self.janitor => "janitor",
+            () = self.stop_lease.closed() => "lease",
+        }
+    }
 }
 
 impl Drop for Loops {
     fn drop(&mut self) {
-        for running in &self.handles {
-            running.abort();
-        }
+        self.fetch.abort();
+        self.settle.abort();
+        self.janitor.abort();
         self.core.running.cut();
         self.core.settle.close();
+        self.core.status.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::WorkerConfig, health::NotReady, keys::StreamNames};
+
+    fn loops(fetch: impl Future<Output = ()> + Send + 'static) -> (Loops, watch::Receiver<()>) {
+        let names = StreamNames::for_service("test");
+        let core = Core::new(WorkerConfig::new("redis://127.0.0.1:1", names)).expect("valid");
+        let (stop_lease, stops) = watch::channel(());
+        let loops = Loops {
+            core: Arc::new(core),
+            fetch: tokio::spawn(fetch),
+            settle: tokio::spawn(std::future::pending()),
+            janitor: tokio::spawn(std::future::pending()),
+            stop_lease,
+        };
+        (loops, stops)
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_panics_is_named() {
+        let (mut loops, lease) = loops(async { panic!("a bug") });
+        assert_eq!(loops.one_ended().await, "fetch");
+        let core = Arc::clone(&loops.core);
+        drop(loops);
+        assert_eq!(core.status.readiness(), Err(NotReady::Closed));
+        assert!(
+            lease.has_changed().is_err(),
+            "the lease's loop is told to end"
+        );
+    }
+
+    #[tokio::test]
+    async fn so_is_the_one_with_a_thread_of_its_own() {
+        let (mut loops, lease) = loops(std::future::pending());
+        drop(lease);
+        assert_eq!(loops.one_ended().await, "lease");
     }
 }

@@ -1,6 +1,6 @@
 //! The story of one entry, from its delivery to the queue of finished work.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -21,6 +21,7 @@ use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope, cut},
     error::Failure,
     mutex::lock,
+    panic::panic_text,
     wire::{Delivery, Entry},
 };
 
@@ -143,7 +144,10 @@ async fn work(
     );
     // The handler is called inside the future, so that a panic before its first await is caught too.
     let handled = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
-    let outcome = match timeout_at(deadline, handled).await {
+    let handled = timeout_at(deadline, handled).await;
+    let work = started.elapsed();
+    core.metrics.held(work);
+    let outcome = match handled {
         Ok(Ok(Ok(body))) if body.len() > core.max_body => {
             let message = format!(
                 "the reply has {} bytes, the most is {}",
@@ -175,8 +179,7 @@ async fn work(
             return;
         }
     };
-    let work = started.elapsed();
-    core.metrics.served(work);
+    core.metrics.served.inc();
     let reply = ReplyEnvelope {
         outcome,
         queue,
@@ -190,12 +193,4 @@ async fn work(
         Some((reply_to, id, reply)),
         deadline,
     ));
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

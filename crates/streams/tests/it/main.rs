@@ -13,6 +13,7 @@ mod connections;
 mod dead_letters;
 mod deadlines;
 mod drain;
+mod ends;
 mod examples;
 mod faults;
 mod leases;
