@@ -16,9 +16,9 @@ need() {
   done
   [[ ${#missing[@]} -gt 0 ]] || return 0
 
-  command -v apt-get >/dev/null || die "missing here: ${missing[*]} (so they are called in Debian)"
+  command -v apt-get >/dev/null || die "missing here, by their names in Debian: ${missing[*]}"
   if [[ $EUID -ne 0 ]]; then
-    command -v sudo >/dev/null || die "missing here; as root: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || die "missing here; as root: apt-get update && apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"

@@ -74,7 +74,7 @@ if [[ -z $redis_url ]]; then free "$redis_port" --redis-port; fi
 say "building, which takes some minutes the first time"
 cargo build --release --locked --package ingress --package proxy
 
-names=() pids=() logs=() ingress_urls=() proxy_urls=() stopping=''
+names=() pids=() logs=() ingress_urls=() proxy_urls=() stopping='' failure=''
 
 # start NAME PROGRAM ARGS...: in a session of its own, so that Ctrl-C reaches only this script and the order of
 # stopping is its own; the log lines carry the name.
@@ -95,8 +95,14 @@ check_alive() {
   for i in "${!pids[@]}"; do
     kill -0 "${pids[i]}" 2>/dev/null && continue
     gone "${logs[i]}"
-    die "${names[i]} ended; its log above says why"
+    fail "${names[i]} ended; its log above says why"
   done
+}
+
+# fail WHY: the stopping that follows logs much, so why is also its last line.
+fail() {
+  failure=$*
+  die "$*"
 }
 
 # gone PID: waits until it is.
@@ -129,6 +135,7 @@ stop_all() {
   stop TERM proxy
   stop TERM redis
   say "stopped${data:+; the data stays in $data}"
+  [[ -z $failure ]] || say "error: $failure"
 }
 trap stop_all EXIT
 trap 'exit 130' INT
@@ -153,7 +160,7 @@ ready() {
     check_alive
     sleep 0.1
   done
-  die "$1 is not ready after 30 s; its health: $("${get[@]}" "$1/health")"
+  fail "$1 is not ready after 30 s; its health: $("${get[@]}" "$1/health")"
 }
 
 if [[ -z $redis_url ]]; then
