@@ -5,6 +5,9 @@ pub mod breaker;
 pub mod health;
 pub mod message;
 pub mod metrics;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 pub mod retry;
 pub mod shutdown;
 pub mod telemetry;

@@ -18,5 +18,9 @@ mod health;
 mod openapi;
 mod router;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
+
 pub use config::{Config, ReplyStreamChoice, Requests};
 pub use run::run;

@@ -23,6 +23,10 @@ mod openapi;
 mod parts;
 mod swagger;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
+
 pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
 pub use body::{BodyError, read_body};
 pub use endpoints::{BindError, Endpoints};

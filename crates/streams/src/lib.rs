@@ -84,6 +84,9 @@ mod link;
 mod metrics;
 mod mutex;
 mod panic;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod status;
 mod wire;
 mod worker;

@@ -9,6 +9,7 @@
 //! - What runs: [`RedisServer`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them, [`Port`],
 //!   [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
+//! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
 //! - What is judged: [`History`] by [`check`], what is left in Redis by [`Leftovers`], what services say of
 //!   themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
 //!
@@ -52,6 +53,7 @@ mod eventually;
 mod folder;
 mod history;
 mod http;
+mod inputs;
 mod leftovers;
 mod load;
 mod metrics;
@@ -70,6 +72,7 @@ pub use history::{
     What, check,
 };
 pub use http::{Answer, Failure, HttpClient, RawConnection};
+pub use inputs::each_input;
 pub use leftovers::Leftovers;
 pub use load::{Load, RunningLoad, Targets};
 pub use metrics::{Metrics, Sample};

@@ -5,6 +5,8 @@ mod connect;
 mod dead_letter;
 mod entry;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod foreign;
 mod group;
 mod observe;
 mod probe;
@@ -15,6 +17,8 @@ pub(crate) use connect::{Connection, Connector, Followed, check_url};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, EntryId};
 pub(crate) use fault::WireError;
+#[cfg(any(test, fuzzing))]
+pub(crate) use foreign::foreign_entries;
 pub(crate) use group::{
     Delivery, Fetched, Group, PendingEntry, Recount, Settled, SettledBatch, Whose,
 };

@@ -16,6 +16,16 @@ impl Process {
         Ok(kib * 1024)
     }
 
+    /// The most resident memory in bytes that it ever had.
+    pub fn peak_rss_bytes(&self) -> anyhow::Result<u64> {
+        let kib = self
+            .proc()?
+            .status()?
+            .vmhwm
+            .with_context(|| format!("{} has ended", self.name))?;
+        Ok(kib * 1024)
+    }
+
     /// How many file descriptors it has open.
     pub fn open_fds(&self) -> anyhow::Result<usize> {
         Ok(self.proc()?.fd_count()?)
