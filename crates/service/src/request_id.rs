@@ -56,7 +56,10 @@ pub fn traceparent(headers: &HeaderMap) -> Option<&str> {
         && trace.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0')
         && (rest.is_empty()
-            || (version != "00" && rest.starts_with('-') && rest.len() <= LONGEST_ECHO));
+            || (version != "00"
+                && rest.starts_with('-')
+                && rest.len() <= LONGEST_ECHO
+                && rest.bytes().all(|byte| byte.is_ascii_graphic())));
     well_formed.then_some(text)
 }
 
@@ -116,6 +119,7 @@ mod tests {
         check(&[&format!("{}-more", GOOD.replacen("00", "cc", 1))], true);
         check(&[GOOD, GOOD], false);
         check(&[&format!("{GOOD}-more")], false);
+        check(&[&format!("{}-a\tb", GOOD.replacen("00", "cc", 1))], false);
         check(&[&GOOD.to_uppercase()], false);
         check(&[&GOOD.replacen("00", "ff", 1)], false);
         check(
