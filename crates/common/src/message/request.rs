@@ -10,9 +10,10 @@ use thiserror::Error;
 
 /// A request for the weather in a city.
 ///
-/// Both texts are trimmed, not empty, at most [`MAX_CHARACTERS`] long and free of control characters (C0, DEL and
-/// C1). Every other text is accepted as it is: any script, right-to-left and zero-width characters, emoji. Nothing is
-/// normalised, so that what was asked for is what comes back; two spellings of a city that look alike are two cities.
+/// Both texts come at most [`MAX_CHARACTERS`] long and free of control characters (C0, DEL and C1); they are trimmed and
+/// then not empty. Every other text is accepted as it is: any script, right-to-left and zero-width characters, emoji.
+/// Nothing is normalised, so that what was asked for is what comes back; two spellings of a city that look alike are two
+/// cities.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Draft")]
 pub struct WeatherRequest {
@@ -84,7 +85,7 @@ pub enum Rule {
     /// Nothing is left after trimming.
     #[error("must not be empty")]
     NotEmpty,
-    /// More than [`MAX_CHARACTERS`] are left after trimming.
+    /// More than [`MAX_CHARACTERS`] were sent, white space included: the bound that the OpenAPI schema can state.
     #[error("must be at most {MAX_CHARACTERS} characters long")]
     Length,
 }
@@ -156,14 +157,14 @@ fn checked(text: &str) -> Result<String, Rule> {
     if text.chars().any(char::is_control) {
         return Err(Rule::NoControl);
     }
-    let text = text.trim();
-    if text.is_empty() {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
         return Err(Rule::NotEmpty);
     }
     if text.chars().nth(MAX_CHARACTERS).is_some() {
         return Err(Rule::Length);
     }
-    Ok(text.to_owned())
+    Ok(trimmed.to_owned())
 }
 
 /// The defect of a body whose first character is not that of an object: it may still be broken further on.

@@ -220,10 +220,14 @@ fn every_field_that_breaks_a_rule_is_named_once_and_in_order() {
 }
 
 #[test]
-fn length_is_counted_in_characters_after_trimming() {
-    let longest = "ü".repeat(256);
-    let request = WeatherRequest::new(&format!("  {longest}  "), "B").unwrap();
-    assert_eq!(request.city(), longest);
+fn length_is_counted_in_characters_as_they_were_sent() {
+    let (long, padded) = ("ü".repeat(254), format!(" {} ", "ü".repeat(254)));
+    let request = WeatherRequest::new(&padded, "B").unwrap();
+    assert_eq!(request.city(), long);
+    assert_eq!(
+        WeatherRequest::new(&format!("{padded} "), "B"),
+        fields(&[("city", Rule::Length)])
+    );
 }
 
 #[test]
@@ -308,7 +312,7 @@ proptest! {
                     let holds = match rule {
                         Rule::NoControl => text.contains(char::is_control),
                         Rule::NotEmpty => text.trim().is_empty(),
-                        Rule::Length => text.trim().chars().count() > 256,
+                        Rule::Length => text.chars().count() > 256,
                         _ => false,
                     };
                     prop_assert!(holds, "{field} {rule}");
