@@ -53,7 +53,7 @@ impl ClientMetrics {
             )?,
             withdrawn: counter(
                 "requests_withdrawn_total",
-                "Entries taken back from the stream because their caller had left.",
+                "Entries taken back from the stream: their caller had left, or another copy was answered.",
             )?,
             late: counter("replies_late_total", "Replies whose caller had left.")?,
             unmatched: counter(

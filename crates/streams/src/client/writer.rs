@@ -168,7 +168,7 @@ impl Writer {
         withdrawals: &mut Vec<EntryId>,
     ) -> (usize, Option<WireError>) {
         let metrics = &self.shared.metrics;
-        metrics.withdrawn.inc_by(withdrawals.len() as u64);
+        metrics.withdrawn.inc_by(written.withdrawn);
         withdrawals.clear();
         let (mut refused, mut refusal) = (0, None);
         let mut again = Vec::new();

@@ -9,7 +9,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, Pipeline, TlsCertificates, Value,
+    AsyncConnectionConfig, IntoConnectionInfo, Pipeline, ProtocolVersion, TlsCertificates, Value,
     aio::MultiplexedConnection,
 };
 use tokio::sync::watch;
@@ -103,7 +103,12 @@ impl Connector {
     async fn client(&self) -> Result<redis::Client, WireError> {
         let config = &self.config;
         let info = config.url.as_str().into_connection_info()?;
-        let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
+        // The answers are read in the shapes of RESP2, whatever the URL asks for.
+        let mut settings = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP2)
+            .set_skip_set_lib_name();
         if let Some(username) = &config.username {
             settings = settings.set_username(username);
         }

@@ -119,6 +119,13 @@ pub(crate) fn count(value: &Value) -> Result<u64, WireError> {
     u64::try_from(integer(value)?).map_err(|_| WireError::unexpected("a command: a count"))
 }
 
+/// How often an entry was delivered. Anybody may set that count, to the most there is as well, and one more is
+/// below zero.
+pub(crate) fn deliveries(value: &Value) -> Result<u64, WireError> {
+    let signed = integer(value)?;
+    Ok(u64::try_from(signed).unwrap_or(i64::MAX as u64))
+}
+
 /// The answer to `TIME`: seconds and microseconds since 1970.
 pub(crate) fn redis_time(value: Value) -> Result<Duration, WireError> {
     let parts = array(checked(value)?)?;
@@ -146,7 +153,7 @@ fn entry(value: Value) -> Result<Entry, WireError> {
         }
     };
     let deliveries_before = match (parts.next(), parts.next()) {
-        (Some(_idle), Some(deliveries)) => Some(count(&deliveries)?),
+        (Some(_idle), Some(before)) => Some(deliveries(&before)?),
         _ => None,
     };
     Ok(Entry {

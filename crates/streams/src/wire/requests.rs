@@ -21,6 +21,8 @@ pub(crate) struct RequestBatch {
 pub(crate) struct Written {
     /// For each entry, in order, its id or why it was refused.
     pub added: Vec<Result<EntryId, WireError>>,
+    /// How many entries were still there to be taken back.
+    pub withdrawn: u64,
     /// The length of the request stream behind this batch.
     pub outstanding: Result<u64, WireError>,
 }
@@ -64,12 +66,20 @@ impl RequestBatch {
             .take(self.added)
             .map(|answer| text(checked(answer)?)?.parse())
             .collect();
-        if self.withdrawn {
+        let withdrawn = if self.withdrawn {
             // A withdrawal that Redis refused costs a worker one look at an expired entry, no more.
-            answers.next();
-        }
+            checked(answers.next().unwrap_or_default())
+                .and_then(|deleted| count(&deleted))
+                .unwrap_or(0)
+        } else {
+            0
+        };
         let outstanding =
             checked(answers.next().unwrap_or_default()).and_then(|length| count(&length));
-        Ok(Written { added, outstanding })
+        Ok(Written {
+            added,
+            withdrawn,
+            outstanding,
+        })
     }
 }

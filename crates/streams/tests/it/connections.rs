@@ -202,3 +202,17 @@ async fn a_url_that_makes_no_sense_is_refused_at_once_and_not_repeated() {
         );
     }
 }
+
+/// The redis crate understands this in a URL, and answers have other shapes then.
+#[tokio::test]
+async fn a_url_may_ask_for_the_newer_protocol() {
+    let service = Service::start().await;
+    let url = format!("{}/?protocol=resp3", service.redis.url());
+    let client = Client::connect(ClientConfig::new(url.clone(), service.names.clone()))
+        .await
+        .unwrap();
+    let worker = WorkerConfig::new(url, service.names.clone());
+    let _worker = serve(worker, 1, |_| async { Ok(vec![]) }).await;
+    ask(&client, "x").await.unwrap();
+    becomes(true, async || client.health().backlog.is_some()).await;
+}

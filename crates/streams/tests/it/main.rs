@@ -16,6 +16,7 @@ mod drain;
 mod ends;
 mod examples;
 mod faults;
+mod foreign;
 mod leases;
 mod log;
 mod path;

@@ -50,18 +50,19 @@ impl Group {
             .arg(&self.names.group);
         let mut dead = Vec::new();
         for consumer in array(checked(connection.one(&pipe).await?)?)? {
-            let (mut name, mut pending, mut idle_ms) = (String::new(), 0, 0);
+            let (mut name, mut pending, mut idle_ms) = (None, 0, 0);
             let mut fields = array(consumer)?.into_iter();
             while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
                 match text(field)?.as_str() {
-                    "name" => name = text(value)?,
+                    "name" => name = text(value).ok(),
                     "pending" => pending = count(&value)?,
                     "idle" => idle_ms = count(&value)?,
                     _ => {}
                 }
             }
             if pending == 0 && u128::from(idle_ms) >= idle.as_millis() {
-                dead.push(name);
+                // One whose name is no text was none of ours, and stays.
+                dead.extend(name);
             }
         }
         Ok(dead)

@@ -9,7 +9,7 @@ use crate::{
     error::Fault,
     wire::{
         Connection, Entry, EntryId, WireError,
-        entry::{array, count, entries, integer, redis_time, streams, text},
+        entry::{array, count, deliveries, entries, integer, redis_time, streams, text},
         fault::checked,
     },
 };
@@ -216,13 +216,13 @@ fn pending_entries(answer: Value) -> Result<Vec<PendingEntry>, WireError> {
         .into_iter()
         .map(|row| {
             let row = array(row)?;
-            let [id, _consumer, idle, deliveries] = row.as_slice() else {
+            let [id, _consumer, idle, delivered] = row.as_slice() else {
                 return Err(WireError::unexpected("XPENDING"));
             };
             Ok(PendingEntry {
                 id: text(id.clone())?.parse()?,
                 idle: Duration::from_millis(count(idle)?),
-                deliveries: count(deliveries)?,
+                deliveries: deliveries(delivered)?,
             })
         })
         .collect()
