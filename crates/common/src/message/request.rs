@@ -10,10 +10,10 @@ use thiserror::Error;
 
 /// A request for the weather in a city.
 ///
-/// Both texts come at most [`MAX_CHARACTERS`] long and free of control characters (C0, DEL and C1); they are trimmed and
-/// then not empty. Every other text is accepted as it is: any script, right-to-left and zero-width characters, emoji.
-/// Nothing is normalised, so that what was asked for is what comes back; two spellings of a city that look alike are two
-/// cities.
+/// Both texts come at most [`MAX_CHARACTERS`] long and free of control characters (C0, DEL and C1); they are trimmed
+/// and then not empty. Every other text is accepted as it is: any script, right-to-left and zero-width characters,
+/// emoji. Nothing is normalised, so that what was asked for is what comes back; two spellings of a city that look
+/// alike are two cities.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Draft")]
 pub struct WeatherRequest {
