@@ -87,6 +87,7 @@ mod panic;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;
+mod read_limit;
 mod status;
 mod wire;
 mod worker;

@@ -32,6 +32,7 @@ use crate::{
     instance::instance,
     link::Link,
     panic::panic_text,
+    read_limit::ReadLimit,
     status::Status,
     wire::{Connector, ReplyStreamReader},
 };
@@ -91,6 +92,7 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
         shared: Arc::clone(&shared),
         link: link("reader", replies::BLOCK),
         reader: ReplyStreamReader::new(shared.reply_stream.clone()),
+        limit: ReadLimit::new(replies::MOST),
         in_place,
     };
     let writer = Writer {

@@ -14,6 +14,7 @@ use crate::{
     envelope::{ReplyEnvelope, request_id},
     error::Fault,
     link::Link,
+    read_limit::ReadLimit,
     wire::{Entry, ReplyStreamReader, Resumed, WireError},
 };
 
@@ -21,10 +22,14 @@ use crate::{
 /// still the one that was read.
 pub(super) const BLOCK: Duration = Duration::from_secs(5);
 
+/// Most entries in one read.
+pub(super) const MOST: usize = 1024;
+
 pub(super) struct ReplyReader {
     pub shared: Arc<Shared>,
     pub link: Link,
     pub reader: ReplyStreamReader,
+    pub limit: ReadLimit,
     /// Whether it has its place.
     pub in_place: watch::Sender<Result<(), Displaced>>,
 }
@@ -47,6 +52,9 @@ impl ReplyReader {
                 Ok(entries) => look = entries == 0,
                 Err(error) => {
                     look = true;
+                    if error.fault == Fault::Timeout {
+                        self.limit.timed_out();
+                    }
                     self.displaced(error.fault);
                     self.link.failed(&error);
                     self.link.pause().await;
@@ -68,11 +76,12 @@ impl ReplyReader {
         let overtaken = self.link.overtaken();
         let connection = self.link.connection()?;
         let read = tokio::select! {
-            entries = self.reader.read(connection, BLOCK) => entries,
+            entries = self.reader.read(connection, self.limit.get(), BLOCK) => entries,
             error = overtaken => Err(error),
         };
         let entries = read?;
         let count = entries.len();
+        self.limit.came(count);
         for entry in entries {
             self.deliver(entry);
         }

@@ -44,16 +44,17 @@ impl ReplyStreamReader {
         Ok(resumed)
     }
 
-    /// The next entries, waiting up to `block` for the first.
+    /// The next entries, `most` of them, waiting up to `block` for the first.
     pub(crate) async fn read(
         &mut self,
         connection: &mut Connection,
+        most: usize,
         block: Duration,
     ) -> Result<Vec<Entry>, WireError> {
         let mut pipe = redis::pipe();
         pipe.cmd("XREAD")
             .arg("COUNT")
-            .arg(1024)
+            .arg(most)
             .arg("BLOCK")
             .arg(block.as_millis().max(1) as u64);
         pipe.arg("STREAMS")

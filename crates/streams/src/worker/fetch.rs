@@ -35,6 +35,7 @@ use crate::{
     error::Fault,
     link::Link,
     mutex::lock,
+    read_limit::ReadLimit,
     wire::{Delivery, EntryId, Fetched, Group, PendingEntry, Recount, Whose, WireError},
 };
 
@@ -60,6 +61,8 @@ pub(super) struct Fetch {
     pub stop: watch::Receiver<bool>,
     /// The connection that reads, for whoever has to wake it.
     pub client_id: watch::Sender<Option<i64>>,
+    /// How many requests come with one answer.
+    pub limit: ReadLimit,
     /// The last command found no group.
     pub group_missing: bool,
     /// A read succeeded at some time, so that there was a group.
@@ -76,6 +79,9 @@ impl Fetch {
                 continue;
             };
             self.client_id.send_replace(None);
+            if error.fault == Fault::Timeout {
+                self.limit.timed_out();
+            }
             if error.fault == Fault::NoGroup {
                 let tried = std::mem::replace(&mut self.group_missing, true);
                 if !tried && !self.group_seen {
@@ -128,7 +134,7 @@ impl Fetch {
         if Instant::now() >= self.next_sweep {
             self.sweep(&mut free).await?;
         }
-        let most = free.num_permits();
+        let most = free.num_permits().min(self.limit.get());
         if most == 0 {
             return Ok(());
         }
@@ -148,6 +154,7 @@ impl Fetch {
             error = overtaken => return Err(error),
         };
         self.link.succeeded();
+        self.limit.came(fetched.deliveries.len());
         self.group_seen = true;
         self.put_off(&mut fetched.deliveries).await?;
         self.take_all(fetched, sent, &mut free);
@@ -166,16 +173,8 @@ impl Fetch {
         pending.retain(|row| !core.running.has(row.id));
         self.keep_one_last_chance(&mut pending, |row| row.deliveries);
         pending.truncate(free.num_permits());
-        if !pending.is_empty() {
-            let connection = self.link.connection()?;
-            let sent = Instant::now();
-            let fetched = core
-                .group
-                .claim(connection, &pending, Duration::ZERO, Recount::Same)
-                .await?;
-            self.take_all(fetched, sent, free);
-        }
-        Ok(())
+        self.claim(&pending, Duration::ZERO, Recount::Same, free)
+            .await
     }
 
     /// Takes over what no worker has renewed for a lease. What lapsed here while it runs (Redis was away
@@ -202,15 +201,7 @@ impl Fetch {
         self.keep_one_last_chance(&mut lapsed, |row| row.deliveries + 1);
         let more = lapsed.len() > free.num_permits();
         lapsed.truncate(free.num_permits());
-        if !lapsed.is_empty() {
-            let connection = self.link.connection()?;
-            let sent = Instant::now();
-            let fetched = core
-                .group
-                .claim(connection, &lapsed, lease, Recount::Next)
-                .await?;
-            self.take_all(fetched, sent, free);
-        }
+        self.claim(&lapsed, lease, Recount::Next, free).await?;
         let reads_take_over = reads_claim && !self.has_last_chance();
         let period = if more {
             // The next free terminal is for the rest of them: they have waited for a lease already.
@@ -221,6 +212,27 @@ impl Fetch {
             lease / SWEEPS_PER_LEASE
         };
         self.next_sweep = Instant::now() + period;
+        Ok(())
+    }
+
+    /// Claims these entries and takes them in hand, as many at once as get through.
+    async fn claim(
+        &mut self,
+        mut pending: &[PendingEntry],
+        idle: Duration,
+        recount: Recount,
+        free: &mut OwnedSemaphorePermit,
+    ) -> Result<(), WireError> {
+        let core = Arc::clone(&self.core);
+        while !pending.is_empty() {
+            let (now, later) = pending.split_at(self.limit.get().min(pending.len()));
+            let connection = self.link.connection()?;
+            let sent = Instant::now();
+            let fetched = core.group.claim(connection, now, idle, recount).await?;
+            self.limit.came(now.len());
+            self.take_all(fetched, sent, free);
+            pending = later;
+        }
         Ok(())
     }
 

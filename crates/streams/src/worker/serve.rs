@@ -25,7 +25,10 @@ use super::{
     request::Handler,
     settle,
 };
-use crate::error::{ConfigError, WorkerError};
+use crate::{
+    error::{ConfigError, WorkerError},
+    read_limit::ReadLimit,
+};
 
 /// Serves until `shutdown` resolves, then drains.
 pub(super) async fn serve(
@@ -48,6 +51,7 @@ pub(super) async fn serve(
         terminals: Arc::new(Semaphore::new(terminals)),
         stop,
         client_id,
+        limit: ReadLimit::new(terminals),
         group_missing: false,
         group_seen: false,
         next_sweep: Instant::now(),

@@ -21,5 +21,6 @@ mod leases;
 mod log;
 mod path;
 mod scene;
+mod slow_link;
 mod support;
 mod wire;
