@@ -72,7 +72,7 @@ for ((i = 0; i < proxies; i++)); do free $((proxy_port + i)) --proxy-port; done
 if [[ -z $redis_url ]]; then free "$redis_port" --redis-port; fi
 
 say "building, which takes some minutes the first time"
-cargo build --release --locked --package ingress --package proxy
+cargo build --release --locked --target-dir target --package ingress --package proxy
 
 names=() pids=() logs=() ingress_urls=() proxy_urls=() stopping='' failure=''
 
@@ -89,7 +89,7 @@ start() {
   exec {log}>&-
 }
 
-# check_alive: dies if something that was started here has ended, once its last words are out.
+# check_alive: fails if something that was started here has ended, once its last words are out.
 check_alive() {
   local i
   for i in "${!pids[@]}"; do
@@ -189,6 +189,7 @@ for ((i = 0; i < ingresses; i++)); do
   ingress_urls+=("http://127.0.0.1:$((ingress_port + 100 * i))")
 done
 for url in "${proxy_urls[@]}" "${ingress_urls[@]}"; do ready "$url"; done
+check_alive
 
 ingress=${ingress_urls[0]} proxy=${proxy_urls[0]}
 cat <<END
