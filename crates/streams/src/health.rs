@@ -85,7 +85,8 @@ pub struct WorkerSummary {
     pub consumer: String,
     /// How many requests it serves at a time.
     pub terminals: u32,
-    /// Mean time a request held a terminal, in microseconds; 0 while unknown.
+    /// Mean time that its latest requests were worked on, those cut at their deadline included, in
+    /// microseconds; 0 while unknown.
     pub mean_work_us: u64,
     /// Requests it has finished since it started.
     pub served: u64,
@@ -101,13 +102,13 @@ pub struct ClientHealth {
     pub breaker: State,
     /// The reply stream it reads.
     pub reply_stream: String,
-    /// Requests that wait in this process.
+    /// Requests that wait in this client.
     pub in_flight: usize,
     /// The request stream, once it was seen.
     pub backlog: Option<Backlog>,
     /// The workers alive.
     pub workers: Vec<WorkerSummary>,
-    /// What is at fault now, by part.
+    /// What is at fault now, by part: `reader`, `writer` or `observer`.
     pub faults: BTreeMap<&'static str, String>,
 }
 
@@ -120,9 +121,9 @@ pub struct WorkerHealth {
     pub consumer: String,
     /// The consumer group.
     pub group: String,
-    /// How many requests it serves at a time.
+    /// How many requests it serves at a time; 0 before it serves.
     pub terminals: usize,
-    /// How many it serves now.
+    /// How many it has in hand now, those whose reply is not written yet included.
     pub terminals_active: usize,
     /// The lease in milliseconds.
     #[serde(serialize_with = "as_millis")]
@@ -131,7 +132,7 @@ pub struct WorkerHealth {
     pub backlog: Option<Backlog>,
     /// The workers alive, this one included.
     pub workers: Vec<WorkerSummary>,
-    /// What is at fault now, by part.
+    /// What is at fault now, by part: `fetch`, `settle`, `lease`, `janitor`, `dead-letters` or `drain`.
     pub faults: BTreeMap<&'static str, String>,
 }
 

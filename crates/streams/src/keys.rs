@@ -12,7 +12,8 @@
 
 use crate::error::ConfigError;
 
-/// The names that clients and workers of one service must agree on.
+/// The names that clients and workers of one service must agree on. Each has between 1 and 256 bytes and no control
+/// characters, and no key that is made of them may be another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamNames {
     /// The stream that carries requests.

@@ -33,15 +33,15 @@
 //!
 //! # What is guaranteed
 //!
-//! - A caller gets exactly one answer: a [`Reply`], or a [`RequestError`] no later than its deadline. It
-//!   never gets another caller's reply, and never two.
+//! - A caller gets exactly one answer: a [`Reply`], or a [`RequestError`], no later than its deadline. As long
+//!   as request ids are unique, it never gets another caller's reply, and never two.
 //! - A request that Redis has taken is worked on *at least once* while its deadline has not passed, as long
 //!   as a worker lives. If a worker dies, another takes its requests over after one lease and one sweep.
 //! - Work is not started for a caller who is known to have left or whose deadline has passed. The deadline
 //!   is counted on Redis's clock, so hosts with skewed clocks agree.
 //! - Work that takes longer than a lease is not run twice for that: its lease is renewed while it runs.
-//! - A worker takes exactly as many requests as it has free terminals. What waits stays on the stream,
-//!   where any worker can take it: `XLEN` is the work outstanding, `XLEN` minus pending the backlog.
+//! - A worker takes no more requests than it has free terminals. What waits stays on the stream, where
+//!   any worker can take it: `XLEN` is the work outstanding, `XLEN` minus pending the backlog.
 //! - Nothing is trimmed off the request stream. A full stream refuses new work.
 //! - Every wait has a deadline; every queue, map and stream has a bound.
 //!
@@ -70,6 +70,10 @@
 //! No fault of Redis ends a client or a worker. Each is logged once when it begins and then rarely, shows in
 //! [`Client::health`] and [`Monitor::health`], and turns [`Client::readiness`] or [`Monitor::readiness`] off
 //! where requests cannot be served. While Redis refuses writes a circuit breaker refuses requests at once.
+//!
+//! A panic of a handler is answered as [`RequestError::Panicked`]. A panic in one of the loops of this crate would
+//! be a bug: it closes the client ([`RequestError::Closed`], [`NotReady::Closed`]) or ends the worker
+//! ([`WorkerError::Ended`]), so that whoever runs them can begin anew.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;

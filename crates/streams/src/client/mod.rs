@@ -56,7 +56,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Only for settings that contradict each other.
+    /// Only for settings that are out of bounds or contradict each other, and for a registry that holds the
+    /// metrics of a client already.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time.
     #[allow(
         clippy::unused_async,
         reason = "the loops need a runtime, and an async fn can only run on one"
@@ -134,7 +139,8 @@ impl Client {
         }
     }
 
-    /// Resolves when the client is connected, for the first time or again.
+    /// Resolves when the reply reader is in place and Redis answers, for the first time or again. That may
+    /// never be, so give it a time limit; for a client that is closed it is never.
     pub async fn ready(&self) {
         self.shared.status.ready().await;
     }
@@ -159,7 +165,8 @@ impl Client {
         self.shared.admission.in_flight()
     }
 
-    /// Ends the loops of all clones. Requests that still wait get [`RequestError::Closed`].
+    /// Ends the loops of all clones, for good. Requests that still wait, and those to come, get
+    /// [`RequestError::Closed`]. What was sent is not taken back: it may be worked on until its deadline.
     pub fn close(&self) {
         self.loops.end();
         self.shared.close();

@@ -26,8 +26,9 @@ impl Options {
         }
     }
 
-    /// The correlation id. It must be unique; two callers that wait under the same id are refused.
-    /// Without it a UUIDv7 is made.
+    /// The correlation id. No other request of this service may have it: a reply finds its caller by the id
+    /// alone. Of two callers of one client that wait under the same id the second is refused. Without this
+    /// a UUIDv7 is made.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.id = Some(id);

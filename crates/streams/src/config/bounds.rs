@@ -39,7 +39,7 @@ pub(super) fn count(setting: &'static str, value: u64) -> Result<(), ConfigError
     })
 }
 
-fn within<T: PartialOrd>(
+fn within<T: PartialOrd + Copy>(
     setting: &'static str,
     value: T,
     least: T,

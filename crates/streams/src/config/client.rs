@@ -72,8 +72,8 @@ impl ClientConfig {
         }
     }
 
-    /// Whether the settings hold together; [`Client::connect`](crate::Client::connect) does this too, a program may want to know before it
-    /// opens anything.
+    /// Whether every setting is within its bounds and they hold together. [`Client::connect`](crate::Client::connect)
+    /// asks this too; a program may want to know before it opens anything.
     ///
     /// # Errors
     ///

@@ -57,8 +57,8 @@ impl WorkerConfig {
         }
     }
 
-    /// Whether the settings hold together; [`Worker::connect`](crate::Worker::connect) does this too, a program may want to know before it
-    /// opens anything.
+    /// Whether every setting is within its bounds and they hold together. [`Worker::connect`](crate::Worker::connect)
+    /// asks this too; a program may want to know before it opens anything.
     ///
     /// # Errors
     ///

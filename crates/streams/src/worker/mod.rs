@@ -41,7 +41,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Only for settings that contradict each other; Redis need not be reachable.
+    /// Only for settings that are out of bounds or contradict each other, and for a registry that holds the
+    /// metrics of a worker already; Redis need not be reachable.
     #[allow(clippy::unused_async, reason = "symmetric to Client::connect")]
     pub async fn connect(config: WorkerConfig) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -65,7 +66,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// When it cannot begin: no terminals, or no thread for the leases. And when one of its own loops panicked,
+    /// When it cannot begin: no terminals (or more than 2⁶¹ − 1), or no thread for the leases. And when one of its own loops panicked,
     /// which is a bug. No fault of Redis ends it, and no panic of a handler.
     pub async fn serve<H, F, B>(
         self,

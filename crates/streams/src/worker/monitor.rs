@@ -27,7 +27,8 @@ impl Monitor {
         self.core.status.readiness()
     }
 
-    /// Resolves when requests are being taken, for the first time or again.
+    /// Resolves when requests are being taken, for the first time or again. That may never be, so give it a
+    /// time limit.
     pub async fn ready(&self) {
         self.core.status.ready().await;
     }
