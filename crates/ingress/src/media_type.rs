@@ -11,18 +11,16 @@ pub(crate) enum UnsupportedMediaType {
     /// A `charset` that is not UTF-8.
     #[error("the charset is not utf-8")]
     Charset,
-    /// A `Content-Encoding`.
+    /// A `Content-Encoding`, or a `Transfer-Encoding` other than `chunked`.
     #[error("the body is encoded")]
     ContentEncoding,
 }
 
 /// Accepts `application/json` with or without `charset=utf-8`; other parameters say nothing to us.
 pub(crate) fn check(headers: &HeaderMap) -> Result<(), UnsupportedMediaType> {
-    if headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !is(coding, "identity"))
-    {
+    let all = |name, word| headers.get_all(name).iter().all(|coding| is(coding, word));
+    // hyper undoes the last transfer coding, which must be `chunked`, and hands on what others were applied before.
+    if !all(header::CONTENT_ENCODING, "identity") || !all(header::TRANSFER_ENCODING, "chunked") {
         return Err(UnsupportedMediaType::ContentEncoding);
     }
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
@@ -91,6 +89,11 @@ mod tests {
             ("content-encoding", "identity"),
         ];
         assert_eq!(check_headers(&identity), Ok(()));
+        let chunked = [
+            ("content-type", "application/json"),
+            ("transfer-encoding", "Chunked"),
+        ];
+        assert_eq!(check_headers(&chunked), Ok(()));
     }
 
     #[test]
@@ -124,6 +127,11 @@ mod tests {
                 "{charset}"
             );
         }
+        let transfer = [
+            ("content-type", "application/json"),
+            ("transfer-encoding", "gzip, chunked"),
+        ];
+        assert_eq!(check_headers(&transfer), Err(ContentEncoding));
         for coding in ["gzip", "br", "identity, gzip", ""] {
             let headers = [
                 ("content-type", "application/json"),
