@@ -78,7 +78,7 @@ pub use load::{Load, RunningLoad, Targets};
 pub use metrics::{Metrics, Sample};
 pub use nix::sys::signal::Signal;
 pub use ports::Port;
-pub use process::{Process, ProcessBuilder};
+pub use process::{Process, ProcessBuilder, raise_descriptor_limit};
 pub use redis_server::{RedisServer, RedisServerBuilder, ServerVersion};
 pub use tcp_proxy::TcpProxy;
 pub use tls::{Certificates, ServerTls};

@@ -4,15 +4,15 @@ use anyhow::{bail, ensure};
 
 use crate::system::{Allowed, CITY, LONG, System};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const BODY: &[u8] = br#"{"city":"Oslo","location":"Centre"}"#;
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const BODY: &[u8] = br#"{"city":"Oslo","location":"Centre"}"#;
 
 /// Frame types and flags of RFC 9113.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// HPACK: an indexed field of the static table.
 const METHOD_POST: u8 = 0x80 | 3;
@@ -68,7 +68,7 @@ struct Frame<'a> {
     payload: &'a [u8],
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend([kind, flags]);
@@ -95,7 +95,7 @@ fn frames(mut bytes: &[u8]) -> anyhow::Result<Vec<Frame<'_>>> {
 }
 
 /// The request's fields, those that are not in the static table as literals without Huffman coding.
-fn head() -> Vec<u8> {
+pub(crate) fn head() -> Vec<u8> {
     let mut head = vec![METHOD_POST, SCHEME_HTTP];
     for (name, value) in [
         (":path", CITY),

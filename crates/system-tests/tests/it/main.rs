@@ -11,6 +11,7 @@ mod answers_raw;
 mod concurrency;
 mod crashes;
 mod disconnects;
+mod hostile;
 mod http2;
 mod leaving;
 mod main_path;

@@ -18,6 +18,7 @@ use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
 
 pub use builder::ProcessBuilder;
+pub use usage::raise_descriptor_limit;
 
 use crate::eventually::eventually;
 use crate::folder::Folder;

@@ -1,8 +1,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Process;
+
+/// Lets this process, the test itself, have as many descriptors open as the system allows it, and returns how many
+/// that are. Tests with thousands of connections need it.
+pub fn raise_descriptor_limit() -> anyhow::Result<u64> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(most)
+}
 
 /// What it uses of the machine. All of these are errors once it has ended.
 impl Process {
