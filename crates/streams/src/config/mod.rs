@@ -3,11 +3,11 @@
 
 mod bounds;
 mod client;
-mod redis;
+mod server;
 mod worker;
 
 pub use client::{ClientConfig, ReplyStream};
-pub use redis::RedisConfig;
+pub use server::RedisConfig;
 pub use worker::WorkerConfig;
 
 #[cfg(test)]
