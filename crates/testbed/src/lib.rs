@@ -10,7 +10,7 @@
 //!   [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
 //! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
-//! - What is judged: [`History`] by [`check`], what is left in Redis by [`Leftovers`], what services say of
+//! - What is judged: [`History`] by [`check`], what Redis did with each entry by [`Ledger`], what is left there by [`Leftovers`], what services say of
 //!   themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
 //!
 //! A test that kills Redis under load:
@@ -54,6 +54,7 @@ mod folder;
 mod history;
 mod http;
 mod inputs;
+mod ledger;
 mod leftovers;
 mod load;
 mod metrics;
@@ -73,6 +74,7 @@ pub use history::{
 };
 pub use http::{Answer, Failure, HttpClient, RawConnection};
 pub use inputs::each_input;
+pub use ledger::{Books, Delivery, End, Entry, Ledger, Names, Reason, Reply};
 pub use leftovers::Leftovers;
 pub use load::{Load, RunningLoad, Targets};
 pub use metrics::{Metrics, Sample};

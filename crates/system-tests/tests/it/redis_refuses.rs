@@ -84,7 +84,8 @@ async fn save(system: &System, end: &str) -> anyhow::Result<()> {
 /// Fault 23: the server is made a replica, as the old primary of a failover is, and a primary again.
 #[tokio::test]
 async fn made_a_replica() -> anyhow::Result<()> {
-    let mut system = exposed().start().await?;
+    // A replica begins its append-only file anew, with its primary's data.
+    let mut system = exposed().without_ledger().start().await?;
     let primary = RedisServer::start().await?;
     survives(
         &mut system,

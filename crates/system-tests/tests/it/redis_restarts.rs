@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use testbed::{Load, RedisServer};
+use testbed::Load;
 use tokio::time::sleep;
 
 use crate::callers::all_served;
@@ -62,10 +62,7 @@ pub(crate) async fn survives(
 /// Fault 8: killed and started again with its append-only file. What it had acknowledged is there still.
 #[tokio::test]
 async fn killed_and_started_again_with_its_log() -> anyhow::Result<()> {
-    let mut system = exposed()
-        .redis(RedisServer::builder().aof(true))
-        .start()
-        .await?;
+    let mut system = exposed().start().await?;
     survives(
         &mut system,
         "Redis killed, started with its AOF",
@@ -107,7 +104,7 @@ async fn alive(system: &System) -> anyhow::Result<()> {
 /// Fault 10: killed and started again empty. Who waits for what was in it gets 504, everybody else is served.
 #[tokio::test]
 async fn killed_and_started_again_empty() -> anyhow::Result<()> {
-    let mut system = exposed().start().await?;
+    let mut system = exposed().without_ledger().start().await?;
     survives(&mut system, "Redis killed, started empty", async |system| {
         with_a_backlog(system, async || system.redis().kill_hard().await).await?;
         hold(system).await?;
@@ -126,10 +123,7 @@ async fn killed_and_started_again_empty() -> anyhow::Result<()> {
 /// Stopped in order and started again at once, three times in a row.
 #[tokio::test]
 async fn restarted_again_and_again() -> anyhow::Result<()> {
-    let mut system = exposed()
-        .redis(RedisServer::builder().aof(true))
-        .start()
-        .await?;
+    let mut system = exposed().start().await?;
     survives(&mut system, "Redis restarted three times", async |system| {
         for _ in 0..3 {
             sleep(Duration::from_millis(500)).await;

@@ -2,8 +2,8 @@
 //! history of what the callers saw.
 //!
 //! A test builds a [`System`], lets callers come, does harm, and ends with [`System::finish`]. That looks at all that
-//! must hold whatever happened: each request had one answer in time, and its own; the sums agree; nothing is left in
-//! the streams; every process is at rest, has its memory and descriptors back and logged no error. What a test
+//! must hold whatever happened: each request had one answer in time, and its own; each entry in Redis had an end that
+//! goes together with that answer; the sums agree; nothing is left in the streams; every process is at rest, has its memory and descriptors back and logged no error. What a test
 //! allows beyond a calm run it says by [`Allowed`].
 //!
 //! A system that is dropped without having finished well keeps its folder (history, logs, Redis's data) and prints
@@ -17,6 +17,7 @@ mod log;
 mod recovery;
 mod rest;
 mod service;
+mod verdict;
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -57,6 +58,8 @@ pub(crate) struct System {
     ingresses: Vec<Service>,
     proxies: Vec<Service>,
     redis: RedisServer,
+    /// Whether Redis's append-only file tells the whole run.
+    ledger: bool,
     line: Option<TcpProxy>,
     recorder: Recorder,
     history: History,

@@ -14,7 +14,9 @@ mod summary;
 pub use checker::check;
 pub use expectations::Expectations;
 pub use recorder::Recorder;
+pub(crate) use report::TOLD;
 pub use report::{Invariant, Violation, Violations};
+pub(crate) use story::timeline;
 pub use summary::Summary;
 
 use std::fmt;
@@ -22,7 +24,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,8 @@ pub struct History(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     start: Instant,
+    /// The same moment on the clock that Redis shares.
+    start_on_clock: SystemTime,
     next_request: AtomicU64,
     // As long as the run: a test's requests are counted in thousands.
     events: Mutex<Vec<Event>>,
@@ -134,6 +138,13 @@ impl History {
         self.record(What::Note { text: text.into() });
     }
 
+    /// When something happened that another process on this machine timed, in milliseconds of Unix time; the
+    /// beginning, if it was before that.
+    pub(crate) fn at(&self, unix_ms: u64) -> Duration {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms);
+        at.duration_since(self.0.start_on_clock).unwrap_or_default()
+    }
+
     /// All events so far, in the order of their times.
     pub fn events(&self) -> Vec<Event> {
         self.lock().clone()
@@ -170,6 +181,7 @@ impl History {
         let next_request = numbers.max().map_or(0, |last| last + 1);
         Self(Arc::new(Inner {
             start: Instant::now(),
+            start_on_clock: SystemTime::now(),
             next_request: next_request.into(),
             events: events.into(),
         }))

@@ -4,7 +4,7 @@ use std::fmt;
 use super::Event;
 
 /// How many violations of one invariant a report tells, with their time lines.
-pub(super) const TOLD: usize = 3;
+pub(crate) const TOLD: usize = 3;
 
 /// What must hold. Displayed with its number in the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub enum Invariant {
     OneAnswer,
     /// Every answer belongs to its request, and no request id is seen twice.
     OwnAnswer,
+    /// Each entry of the request stream ends in one way, and none unanswered while its caller waits.
+    Entries,
     /// When all is over nothing waits, nothing is pending and nothing is left in the streams.
     NothingLeft,
     /// Enough requests succeed.
@@ -103,6 +105,7 @@ impl fmt::Display for Invariant {
         f.write_str(match self {
             Self::OneAnswer => "I1 (one answer by the deadline)",
             Self::OwnAnswer => "I2 (each its own answer)",
+            Self::Entries => "I3 (each entry has its end)",
             Self::NothingLeft => "I4 (nothing left)",
             Self::Success => "I6 (enough succeed)",
             Self::Statuses => "I7 (expected statuses)",

@@ -43,7 +43,7 @@ pub(super) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
 
 /// What happened to these requests, and what was noted while they were under way; all that was noted to the end
 /// of the history where one has not come to an end.
-pub(super) fn timeline(events: &[Event], requests: &[u64]) -> Vec<Event> {
+pub(crate) fn timeline(events: &[Event], requests: &[u64]) -> Vec<Event> {
     let is_theirs = |event: &Event| {
         let request = event.what.request();
         request.is_some_and(|request| requests.contains(&request))

@@ -64,6 +64,16 @@ impl RedisServerBuilder {
         self.config("appendonly", if on { "yes" } else { "no" })
     }
 
+    /// Turns the append-only file on in the form that a [`Ledger`](crate::Ledger) can be read from: every command
+    /// since the start, never rewritten, and in the file before anybody is told that it was carried out. Where the
+    /// file is synchronised each second, a write is put off while that is under way.
+    pub fn ledger(self) -> Self {
+        self.aof(true)
+            .config("aof-use-rdb-preamble", "no")
+            .config("auto-aof-rewrite-percentage", "0")
+            .config("appendfsync", "no")
+    }
+
     /// Adds a line to `redis.conf`, its value written as it would be there. It wins over what stood before it:
     /// `.config("maxmemory", "10mb")`, `.config("save", "60 1")`.
     pub fn config(mut self, name: &str, value: &str) -> Self {

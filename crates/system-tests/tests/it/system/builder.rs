@@ -23,6 +23,7 @@ pub(crate) struct SystemBuilder {
     for_ingress: Settings,
     for_proxy: Settings,
     redis: RedisServerBuilder,
+    ledger: bool,
     line: bool,
 }
 
@@ -36,6 +37,7 @@ impl Default for SystemBuilder {
             for_ingress: Settings::new(),
             for_proxy: Settings::from([("PROCESSING_TIME".into(), PROCESSING_TIME.into())]),
             redis: RedisServer::builder(),
+            ledger: true,
             line: false,
         }
     }
@@ -84,6 +86,13 @@ impl SystemBuilder {
         self
     }
 
+    /// Has Redis keep no append-only file, so that it forgets everything when it ends. There is no ledger of the run
+    /// then, and [`System::finish`] judges by what the callers saw alone.
+    pub(crate) fn without_ledger(mut self) -> Self {
+        self.ledger = false;
+        self
+    }
+
     /// Puts a line between Redis and all processes that the test can cut: [`System::line`].
     pub(crate) fn line(mut self) -> Self {
         self.line = true;
@@ -110,7 +119,12 @@ impl SystemBuilder {
     async fn launch(self) -> anyhow::Result<System> {
         let folder = Folder::new("system")?;
         let for_redis = folder.subfolder("redis")?;
-        let redis = self.redis.folder(for_redis.path()).start().await?;
+        let redis = self.redis.folder(for_redis.path());
+        let redis = match self.ledger {
+            true => redis.ledger(),
+            false => redis,
+        };
+        let redis = redis.start().await?;
         let line = match self.line {
             true => Some(TcpProxy::start(redis.port()).await?),
             false => None,
@@ -137,6 +151,7 @@ impl SystemBuilder {
             ingresses: Vec::new(),
             proxies: Vec::new(),
             redis,
+            ledger: self.ledger,
             line,
             recorder: Recorder::new(&history, self.request_timeout)?,
             history,

@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
-use testbed::{History, Outcome, Recorder, Summary, What, check};
+use testbed::{History, Outcome, Recorder, Summary, What};
 
 use super::log::lines;
+use super::verdict::Figures;
 use super::{Allowed, CITY, Kind, Service, System};
 
 /// How many lines a process may log in a run; one that logs in a loop is far beyond.
@@ -18,8 +19,6 @@ impl System {
     ///
     /// Loads must have been stopped and clones of the recorder dropped.
     pub(crate) async fn finish(mut self, allowed: Allowed) -> anyhow::Result<Summary> {
-        let checked = check(&self.history, &allowed.history);
-        let summary = checked.as_ref().map(ToString::to_string);
         let mut wrong = Vec::new();
         let mut note = |result: anyhow::Result<()>| wrong.extend(result.err());
         note(self.everybody_lives());
@@ -31,14 +30,14 @@ impl System {
         self.recorder = Recorder::new(&History::new(), Duration::ZERO)?;
         note(self.usage_is_back().await);
         note(self.logs_are_clean(&allowed));
-        self.tell(&summary.unwrap_or_else(ToString::to_string));
-        let summary = match checked {
-            Ok(summary) if wrong.is_empty() => summary,
+        let figures = match self.verdict(&allowed)? {
+            Ok(figures) if wrong.is_empty() => figures,
             Ok(_) => bail!(joined(&wrong)),
             Err(violations) => bail!("{violations}\n{}", joined(&wrong)),
         };
+        self.tell(&figures);
         self.finished = true;
-        Ok(summary)
+        Ok(figures.summary)
     }
 
     /// No process ended that the test does not know of.
@@ -149,9 +148,12 @@ impl System {
         clippy::print_stderr,
         reason = "the test runner shows it where it is asked to"
     )]
-    fn tell(&self, summary: &str) {
+    fn tell(&self, figures: &Figures) {
         let test = thread::current().name().unwrap_or("test").to_owned();
-        eprintln!("{test}: {summary}");
+        eprintln!("{test}: {}", figures.summary);
+        if let Some(books) = &figures.books {
+            eprintln!("{test}: {books}");
+        }
         for figure in &self.measured {
             eprintln!("{test}: {figure}");
         }
