@@ -18,4 +18,7 @@ mod router;
 
 pub use config::{Config, ProviderKind, ProviderSettings, Work};
 pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, TlsError, Weather};
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use providers::properties;
 pub use run::run;

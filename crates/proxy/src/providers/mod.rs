@@ -9,6 +9,8 @@ use common::breaker::CircuitBreaker;
 use tokio::time::Instant;
 
 pub use error::ProviderError;
+#[cfg(any(test, fuzzing))]
+pub use open_meteo::properties;
 pub use open_meteo::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, TlsError};
 pub(crate) use simulated::{Simulated, SimulatedConfig};
 pub use weather::Weather;

@@ -62,7 +62,10 @@ impl Forecast {
         let time: DateTime = current
             .time
             .parse()
-            .map_err(|_| malformed("the time is not a date and time"))?;
+            .ok()
+            // Years before our era are written with a sign and six digits, which is no `yyyy`.
+            .filter(|time: &DateTime| time.year() >= 0)
+            .ok_or_else(|| malformed("the time is not a date and time"))?;
         // The coldest and the hottest ever measured are -89.2 °C and 56.7 °C.
         if !(-100.0..=70.0).contains(&current.temperature_2m) {
             return Err(malformed(

@@ -128,7 +128,7 @@ fn refuse_status(response: &Response<Incoming>) -> Result<(), ProviderError> {
 }
 
 /// Reads `Retry-After`: seconds, or an HTTP date. What cannot be understood asks for nothing.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

@@ -7,6 +7,8 @@
 
 mod answers;
 mod http;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod wmo;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
