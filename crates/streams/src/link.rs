@@ -154,3 +154,22 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RedisConfig;
+
+    /// As the observer does for the writer while the circuit is open.
+    #[test]
+    fn a_success_ends_a_fault_that_others_met_of_this_part() {
+        let metrics = LinkMetrics::register(&prometheus::Registry::new(), "writer").expect("new");
+        let status = Arc::new(Status::new(&[]));
+        let connector = Connector::new(RedisConfig::new("redis://127.0.0.1:1"), "test");
+        let mut link = Link::new("writer", Duration::ZERO, &connector, &status, &metrics);
+        link.succeeded();
+        status.fault("writer", &WireError::new(Fault::Timeout, "slow"));
+        link.succeeded();
+        assert_eq!(status.fault_of("writer"), None);
+    }
+}
