@@ -4,7 +4,7 @@
 
 mod callers;
 mod problem;
-mod system;
+use system_tests as system;
 
 mod answers;
 mod answers_raw;

@@ -18,7 +18,7 @@ impl System {
     /// Checks the run against what the test allows.
     ///
     /// Loads must have been stopped and clones of the recorder dropped.
-    pub(crate) async fn finish(mut self, allowed: Allowed) -> anyhow::Result<Summary> {
+    pub async fn finish(mut self, allowed: Allowed) -> anyhow::Result<Summary> {
         let mut wrong = Vec::new();
         let mut note = |result: anyhow::Result<()>| wrong.extend(result.err());
         note(self.everybody_lives());

@@ -11,7 +11,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends callers to the ingresses that are ready and to no others. Ends when it is dropped.
-pub(crate) struct Balancer(JoinHandle<()>);
+pub struct Balancer(JoinHandle<()>);
 
 impl Balancer {
     pub(super) fn start(ingresses: Vec<String>, client: HttpClient, targets: Targets) -> Self {

@@ -15,7 +15,7 @@ const PROCESSING_TIME: &str = "20ms";
 
 /// A system to start.
 #[must_use]
-pub(crate) struct SystemBuilder {
+pub struct SystemBuilder {
     ingresses: usize,
     proxies: usize,
     reply_streams: Vec<&'static str>,
@@ -45,69 +45,69 @@ impl Default for SystemBuilder {
 
 impl SystemBuilder {
     /// How many ingresses; one unless set.
-    pub(crate) fn ingresses(mut self, count: usize) -> Self {
+    pub fn ingresses(mut self, count: usize) -> Self {
         self.ingresses = count;
         self
     }
 
     /// How many proxies; one unless set.
-    pub(crate) fn proxies(mut self, count: usize) -> Self {
+    pub fn proxies(mut self, count: usize) -> Self {
         self.proxies = count;
         self
     }
 
     /// Where replies go, `shared` or `dedicated`, for the ingresses in turn; shared for all unless set.
-    pub(crate) fn reply_streams(mut self, modes: &[&'static str]) -> Self {
+    pub fn reply_streams(mut self, modes: &[&'static str]) -> Self {
         self.reply_streams = modes.to_vec();
         self
     }
 
     /// `REQUEST_TIMEOUT`, and the deadline by which the history expects each answer; 20 s unless set.
-    pub(crate) fn request_timeout(mut self, timeout: Duration) -> Self {
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
     /// A setting of every ingress.
-    pub(crate) fn ingress(mut self, name: &str, value: &str) -> Self {
+    pub fn ingress(mut self, name: &str, value: &str) -> Self {
         self.for_ingress.insert(name.into(), value.into());
         self
     }
 
     /// A setting of every proxy.
-    pub(crate) fn proxy(mut self, name: &str, value: &str) -> Self {
+    pub fn proxy(mut self, name: &str, value: &str) -> Self {
         self.for_proxy.insert(name.into(), value.into());
         self
     }
 
     /// The server to start.
-    pub(crate) fn redis(mut self, redis: RedisServerBuilder) -> Self {
+    pub fn redis(mut self, redis: RedisServerBuilder) -> Self {
         self.redis = redis;
         self
     }
 
     /// Has Redis keep no append-only file, so that it forgets everything when it ends. There is no ledger of the run
     /// then, and [`System::finish`] judges by what the callers saw alone.
-    pub(crate) fn without_ledger(mut self) -> Self {
+    pub fn without_ledger(mut self) -> Self {
         self.ledger = false;
         self
     }
 
     /// Puts a line between Redis and all processes that the test can cut: [`System::line`].
-    pub(crate) fn line(mut self) -> Self {
+    pub fn line(mut self) -> Self {
         self.line = true;
         self
     }
 
     /// Starts everything and waits until everything is ready.
-    pub(crate) async fn start(self) -> anyhow::Result<System> {
+    pub async fn start(self) -> anyhow::Result<System> {
         let system = self.launch().await?;
         system.until_ready().await?;
         Ok(system)
     }
 
     /// Starts the processes while there is no Redis where they look for it. `redis().start_again()` brings it.
-    pub(crate) async fn start_without_redis(mut self) -> anyhow::Result<System> {
+    pub async fn start_without_redis(mut self) -> anyhow::Result<System> {
         let (ingresses, proxies) = (self.ingresses, self.proxies);
         (self.ingresses, self.proxies) = (0, 0);
         let mut system = self.launch().await?;
@@ -170,7 +170,7 @@ impl SystemBuilder {
 
 impl System {
     /// Starts so many processes beside those there are, and does not wait for them.
-    pub(crate) fn spawn(&mut self, ingresses: usize, proxies: usize) -> anyhow::Result<()> {
+    pub fn spawn(&mut self, ingresses: usize, proxies: usize) -> anyhow::Result<()> {
         for _ in 0..ingresses {
             let number = self.ingresses.len();
             self.ingresses

@@ -17,8 +17,10 @@ pub(super) type Settings = BTreeMap<String, String>;
 
 /// Which of the two programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// The HTTP front.
     Ingress,
+    /// The worker.
     Proxy,
 }
 
@@ -34,7 +36,7 @@ pub(super) struct Launch {
 }
 
 /// One ingress or proxy: a process, or several one after the other on the same port.
-pub(crate) struct Service {
+pub struct Service {
     kind: Kind,
     name: String,
     base: String,
@@ -62,7 +64,8 @@ pub(super) struct Usage {
 }
 
 impl Kind {
-    pub(crate) fn program(self) -> &'static str {
+    /// The name of its binary.
+    pub fn program(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
             Self::Proxy => "proxy",
@@ -129,40 +132,44 @@ fn spawn(
 }
 
 impl Service {
-    pub(crate) fn kind(&self) -> Kind {
+    /// Which of the two it is.
+    pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name in logs and histories, such as `proxy-0`.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub(crate) fn base(&self) -> &str {
+    pub fn base(&self) -> &str {
         &self.base
     }
 
     /// The present process.
-    pub(crate) fn process(&self) -> &Process {
+    pub fn process(&self) -> &Process {
         &self.process
     }
 
-    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+    /// What it was started with, by environment variable.
+    pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }
 
     /// A connection whose every byte is the test's.
-    pub(crate) async fn raw(&self) -> anyhow::Result<RawConnection> {
+    pub async fn raw(&self) -> anyhow::Result<RawConnection> {
         RawConnection::open(&self.base).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    /// A GET of one of its paths, whatever it answers.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let answer = self.client.get(&format!("{}{path}", self.base), LONG).await;
         answer.with_context(|| format!("GET {path} of {}", self.name))
     }
 
     /// The JSON of a GET that succeeds.
-    pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
+    pub async fn json(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.get(path).await?;
         ensure!(
             answer.status == 200,
@@ -172,18 +179,19 @@ impl Service {
         answer.json()
     }
 
-    pub(crate) async fn metrics(&self) -> anyhow::Result<Metrics> {
+    /// All its metrics.
+    pub async fn metrics(&self) -> anyhow::Result<Metrics> {
         Metrics::scrape(&self.client, &format!("{}/metrics", self.base), LONG).await
     }
 
     /// The sum of all samples of this name with these labels; an error if there is none.
-    pub(crate) async fn figure(&self, name: &str, labels: &[(&str, &str)]) -> anyhow::Result<f64> {
+    pub async fn figure(&self, name: &str, labels: &[(&str, &str)]) -> anyhow::Result<f64> {
         let figure = self.metrics().await?.sum(name, labels);
         figure.with_context(|| format!("{} has no {name}{labels:?}", self.name))
     }
 
     /// Waits until a figure is as the test wants it, and returns it.
-    pub(crate) async fn until_figure(
+    pub async fn until_figure(
         &self,
         name: &str,
         labels: &[(&str, &str)],
@@ -201,7 +209,8 @@ impl Service {
         reached.await
     }
 
-    pub(crate) async fn is_ready(&self) -> anyhow::Result<bool> {
+    /// What `/health/ready` says.
+    pub async fn is_ready(&self) -> anyhow::Result<bool> {
         let answer = self.get("/health/ready").await?;
         match answer.status {
             200 => Ok(true),
@@ -210,7 +219,8 @@ impl Service {
         }
     }
 
-    pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
+    /// Waits until it is ready.
+    pub async fn until_ready(&self) -> anyhow::Result<()> {
         eventually(LONG, async || {
             ensure!(
                 self.process.exit_status().is_none(),
@@ -236,7 +246,8 @@ impl Service {
         Ok(())
     }
 
-    pub(crate) async fn until_unready(&self) -> anyhow::Result<()> {
+    /// Waits until it is not.
+    pub async fn until_unready(&self) -> anyhow::Result<()> {
         eventually(LONG, async || {
             ensure!(!self.is_ready().await?, "{} is ready", self.name);
             Ok(())
@@ -245,7 +256,7 @@ impl Service {
     }
 
     /// Whether the present process has ended and the test knows of it.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.ended.get()
     }
 
@@ -271,7 +282,7 @@ impl Service {
     }
 
     /// SIGKILL.
-    pub(crate) async fn kill(&self) -> anyhow::Result<()> {
+    pub async fn kill(&self) -> anyhow::Result<()> {
         self.note("is killed");
         self.process.kill().await?;
         self.lost();
@@ -279,7 +290,7 @@ impl Service {
     }
 
     /// Waits until it dies by itself, by a signal.
-    pub(crate) async fn until_crashed(&self) -> anyhow::Result<()> {
+    pub async fn until_crashed(&self) -> anyhow::Result<()> {
         let status = self.process.wait_exit(LONG).await?;
         ensure!(
             status.signal().is_some(),
@@ -297,7 +308,7 @@ impl Service {
     }
 
     /// SIGTERM; waits until it has left with exit code 0 and returns how long that took.
-    pub(crate) async fn leave(&self) -> anyhow::Result<Duration> {
+    pub async fn leave(&self) -> anyhow::Result<Duration> {
         let start = Instant::now();
         self.note("is told to leave");
         self.process.terminate()?;
@@ -309,7 +320,7 @@ impl Service {
     }
 
     /// The test ends it in a way of its own and waits for this exit code.
-    pub(crate) async fn until_exit(&self, code: i32) -> anyhow::Result<()> {
+    pub async fn until_exit(&self, code: i32) -> anyhow::Result<()> {
         let status = self.process.wait_exit(LONG).await?;
         self.lost();
         ensure!(
@@ -321,19 +332,19 @@ impl Service {
     }
 
     /// SIGSTOP.
-    pub(crate) async fn freeze(&self) -> anyhow::Result<()> {
+    pub async fn freeze(&self) -> anyhow::Result<()> {
         self.note("is stopped");
         self.process.freeze().await
     }
 
     /// SIGCONT.
-    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
+    pub fn thaw(&self) -> anyhow::Result<()> {
         self.note("goes on");
         self.process.thaw()
     }
 
     /// Starts it again, with the same settings on the same port, and does not wait for it.
-    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
         ensure!(self.ended.get(), "{} still runs", self.name);
         self.process = spawn(self.kind, &self.name, &self.folder, &self.settings)?;
         self.fresh = OnceCell::new();

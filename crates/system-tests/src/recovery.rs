@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl System {
     /// Waits until so many more callers got their weather.
-    pub(crate) async fn until_answered(&self, count: usize) -> anyhow::Result<()> {
+    pub async fn until_answered(&self, count: usize) -> anyhow::Result<()> {
         let from = self.history.events().len();
         eventually(LONG, async || {
             sleep(LOOK).await;
@@ -36,13 +36,13 @@ impl System {
     }
 
     /// This moment, for [`who_waited`](Self::who_waited).
-    pub(crate) fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
     /// Waits until everybody has an answer who waited for one when a process was harmed, and reports how long the last
     /// of them went on to wait.
-    pub(crate) async fn who_waited(&mut self, harm: &str, since: Duration) -> anyhow::Result<()> {
+    pub async fn who_waited(&mut self, harm: &str, since: Duration) -> anyhow::Result<()> {
         let waits = eventually(LONG, async || {
             sleep(LOOK).await;
             let waits = waits_across(&self.history.events(), since);
@@ -62,7 +62,7 @@ impl System {
 
     /// Call it when a fault has ended, while a load runs: waits until every process is ready and all that is sent
     /// is answered 200. Reports how long requests went on to fail, which must not be longer than ten seconds.
-    pub(crate) async fn recovers(&mut self, fault: &str) -> anyhow::Result<()> {
+    pub async fn recovers(&mut self, fault: &str) -> anyhow::Result<()> {
         let over = self.began.elapsed();
         self.note("the fault is over");
         self.until_ready().await?;

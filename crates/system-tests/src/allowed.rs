@@ -1,7 +1,7 @@
 use testbed::Expectations;
 
 /// Counters that a fault of Redis, or of the way there, may move.
-pub(crate) const REDIS_FAULT: &[&str] = &[
+pub const REDIS_FAULT: &[&str] = &[
     "circuit_breaker_transitions_total",
     "groups_created_total",
     "redis_command_retries_total",
@@ -19,7 +19,7 @@ pub(crate) const REDIS_FAULT: &[&str] = &[
 ];
 
 /// Counters that move when a proxy goes without a goodbye, or stands still for longer than its lease.
-pub(crate) const DUPLICATES: &[&str] = &[
+pub const DUPLICATES: &[&str] = &[
     "replies_unmatched_total",
     "requests_duplicate_total",
     "requests_lapsed_total",
@@ -28,7 +28,7 @@ pub(crate) const DUPLICATES: &[&str] = &[
 
 /// What a run may show. As made, everything must be calm: each method allows more.
 #[must_use]
-pub(crate) struct Allowed {
+pub struct Allowed {
     pub(super) history: Expectations,
     pub(super) dead_letters: u64,
     pub(super) consumers: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Allowed {
 
 impl Allowed {
     /// All requests are answered 200, and no counter of anything unusual moves.
-    pub(crate) fn nothing() -> Self {
+    pub fn nothing() -> Self {
         Self {
             history: Expectations::default(),
             dead_letters: 0,
@@ -51,55 +51,55 @@ impl Allowed {
     }
 
     /// What a fault of Redis may do to callers, 503 and 504, and to the counters.
-    pub(crate) fn redis_fault() -> Self {
+    pub fn redis_fault() -> Self {
         Self::nothing().statuses([503, 504]).counters(REDIS_FAULT)
     }
 
     /// These statuses beside 200, for any number of requests.
-    pub(crate) fn statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.history = self.history.allow(statuses).min_success(0.0);
         self
     }
 
     /// The part of the requests that must be answered 200 all the same.
-    pub(crate) fn min_success(mut self, ratio: f64) -> Self {
+    pub fn min_success(mut self, ratio: f64) -> Self {
         self.history = self.history.min_success(ratio);
         self
     }
 
     /// So many requests without an HTTP answer, as when the ingress itself is killed.
-    pub(crate) fn failures(mut self, at_most: usize) -> Self {
+    pub fn failures(mut self, at_most: usize) -> Self {
         self.history = self.history.failures(at_most).min_success(0.0);
         self
     }
 
     /// Exactly so many dead letters.
-    pub(crate) fn dead_letters(mut self, count: u64) -> Self {
+    pub fn dead_letters(mut self, count: u64) -> Self {
         self.dead_letters = count;
         self
     }
 
     /// So many consumers of proxies that left in order, beside those of killed ones: one that hands work back cannot
     /// take its consumer along.
-    pub(crate) fn consumers(mut self, left_behind: u64) -> Self {
+    pub fn consumers(mut self, left_behind: u64) -> Self {
         self.consumers = left_behind;
         self
     }
 
     /// These counters may move.
-    pub(crate) fn counters(mut self, names: &[&'static str]) -> Self {
+    pub fn counters(mut self, names: &[&'static str]) -> Self {
         self.counters.extend(names);
         self
     }
 
     /// Lines of level ERROR that contain one of these.
-    pub(crate) fn errors(mut self, texts: &[&'static str]) -> Self {
+    pub fn errors(mut self, texts: &[&'static str]) -> Self {
         self.errors.extend(texts);
         self
     }
 
     /// Requests for weather that are not in the history.
-    pub(crate) fn requests_beside_the_history(mut self) -> Self {
+    pub fn requests_beside_the_history(mut self) -> Self {
         self.beside = true;
         self
     }
