@@ -7,12 +7,13 @@
 #   --examples N   random requests for each operation (3000), beside those at the bounds of each schema
 #   --seed S       what the random requests are made from (1)
 #
-# Starts a Redis (REDIS_SERVER if that is set), a proxy and an ingress of its own on free ports and stops them at the end. Installs what is missing;
-# the Python tools go into target/.
+# Starts a Redis (REDIS_SERVER if that is set), a proxy and an ingress of its own on free ports, and stops them at the
+# end. Installs what is missing; the Python tools go into target/.
 set -euo pipefail
 called_in=$PWD
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
+root=$PWD
 
 examples=3000 seed=1
 while [[ $# -gt 0 ]]; do
@@ -29,7 +30,7 @@ done
 
 check_redis_server "$called_in"
 need_rust redis-server curl python3
-tools=target/openapi
+tools=$root/target/openapi
 if [[ ! -x $tools/bin/schemathesis ]]; then
   say "installing schemathesis and openapi-spec-validator into $tools"
   python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
@@ -92,8 +93,10 @@ for service in ingress proxy; do
   curl --silent --fail "$document" >"$work/$service.json"
   "$tools/bin/openapi-spec-validator" "$work/$service.json" || failed=1
   say "testing the $service against its document"
-  "$tools/bin/schemathesis" run "$document" --checks all --mode all --phases examples,coverage,fuzzing,stateful \
-    --max-examples "$examples" --seed "$seed" --generation-database none --max-response-time 5 --request-timeout 10 --continue-on-failure \
-    --report junit,ndjson --report-dir "target/openapi-reports/$service" || failed=1
+  # Where it runs it leaves what it found, for `schemathesis replay`.
+  (cd "$work" && "$tools/bin/schemathesis" run "$document" --checks all --mode all \
+    --phases examples,coverage,fuzzing,stateful --max-examples "$examples" --seed "$seed" --generation-database none \
+    --max-response-time 5 --request-timeout 10 --continue-on-failure \
+    --report junit,ndjson --report-dir "$root/target/openapi-reports/$service") || failed=1
 done
 [[ -z $failed ]] || die "the services and their documents differ; seed $seed shows it again"
