@@ -1,0 +1,123 @@
+//! The protocol between callers, Redis and workers as a model, small enough that everything that can happen is
+//! looked at. The engine in `crates/streams` follows it; nothing of the engine is used here.
+//!
+//! # The protocol
+//!
+//! A caller parks, then its request is written to the request stream. A worker is given the entry, and with it a
+//! lease: as long as it touches the entry often enough, no other worker is given it. It starts the work only
+//! while it believes that the lease holds, renews it meanwhile, and settles: reply, delete, acknowledge, in that
+//! order on one connection. The reply reader wakes the caller, the first reply wins. What lapses is given to
+//! whoever asks next; after too many deliveries it becomes a dead letter. A caller that leaves withdraws its
+//! entries. A worker that is told to end cuts what it cannot finish and hands back what is pending for it.
+//!
+//! # What happens where
+//!
+//! | here | in `crates/streams/src` |
+//! |---|---|
+//! | `client`: ask, park, time out, leave | `client/caller.rs` |
+//! | `client`: the slot of a caller; each step is one critical section | `client/waiting.rs` |
+//! | `client`: write, unclear outcome, refusal, giving up, withdrawal | `client/writer.rs`, `client/outbox.rs`, `wire/requests.rs` |
+//! | `client`: read | `client/replies.rs` |
+//! | `server`: deliver, claim, purge | `wire/group/take.rs`, as Redis carries it out |
+//! | `server`: renew, hand back | `wire/group/keep.rs` |
+//! | `server`: settle | `wire/group/settle.rs` |
+//! | `worker`: take, look again, claim again | `worker/fetch.rs`, `Running::begin` in `worker/running.rs` |
+//! | `worker`: start, finish, cut short | `worker/work.rs`, `Running::holds` |
+//! | `worker`: due, renew | `worker/lease.rs`, `Running::due` |
+//! | `worker`: settle, abandon | `worker/settle.rs` |
+//! | `worker`: condemned, letter | `worker/work.rs`, `worker/dead_letters.rs` |
+//! | `drain` | `worker/drain.rs`, the end of `serve` in `worker/serve.rs` |
+//! | `time`: expiry, idle time | `clock.rs`, and Redis's own |
+//!
+//! Where the code looks and then acts in two round trips, or a loop decides and then sends, these are two steps,
+//! and anything may come in between: a tick, a crash, another worker. A command under way is a step of Redis and
+//! a step of whoever reads the answer. Commands of one connection come in order, those of two in any order. A
+//! connection that breaks may lose the commands, or only their answers, or let them arrive later.
+//!
+//! # Time
+//!
+//! Counted in ticks; a lease has two (three in a deep test), a renewal is due after one, a caller waits for
+//! three. Whatever is not done at once is a fault (`faults`): a worker or the client stands still for as long
+//! as it likes and then goes on, a command is slow for longer than a lease, a worker crashes and another takes
+//! its place, a connection breaks, Redis refuses a write. The bounds say how many of these there are; when and
+//! where is open.
+//!
+//! # What holds
+//!
+//! In every state (`properties`): no caller is woken twice, or with another's reply; no reply goes by while its
+//! caller waits; who is told that nothing was sent can rely on it; no entry leaves the stream but by a reply, a
+//! dead letter, an expiry or a withdrawal; no entry stays on it that no worker will be given; what was settled is
+//! not pending. And of every run: it ends, with nothing waiting, pending or under way.
+//!
+//! Of leases:
+//!
+//! - no two workers believe at the same moment that the lease of one entry is theirs;
+//! - no worker starts work on an entry while another believes that the lease is its own;
+//! - until a fault happens, no entry is worked on twice at once.
+//!
+//! Not promised is that work is done once. A worker that stood still *while* it worked goes on when it wakes,
+//! beside the one that took over; a crash between reply and acknowledgement has the work done again; a request
+//! that was written twice may be worked on twice. The model reaches all of these (`milestones`). And here the
+//! look at the lease and the start are one step. In the code a moment lies between them, for which a tenth of the
+//! lease is kept back: a process that stops just there for longer starts late. Only whatever the work changes
+//! could exclude that, by refusing an older holder.
+//!
+//! # What is left out
+//!
+//! Loss of data (failover, an evicted or destroyed stream, a lost group), replies that are refused or trimmed,
+//! clocks that are set, undecodable entries, admission, batches (each request goes alone, which allows more
+//! orders, not fewer), the choice among entries that wait for their last delivery, a second client, and handlers
+//! that cannot be cut because they block their thread.
+//!
+//! # What is explored
+//!
+//! By `tests/it/holds.rs`, exhaustively, two workers always; callers and workers that differ only in name are
+//! taken as one. Measured on two cores with other work on them, one thread each:
+//!
+//! | callers | terminals | lease, patience | faults | drains | departures | states | steps | seconds |
+//! |---|---|---|---|---|---|---|---|---|
+//! | 2 | 1 | 2, 3 | 0 | 0 | 0 | 4 371 | 15 147 | 0.1 |
+//! | 2 | 1 | 2, 3 | 1 | 0 | 0 | 385 019 | 1 879 220 | 5 |
+//! | 2 | 1 | 2, 3 | 0 | 1 | 1 | 404 903 | 2 143 526 | 7 |
+//! | 2 | 2 | 2, 3 | 0 | 0 | 1 | 22 449 | 86 974 | 0.2 |
+//! | 1 | 1 | 2, 3 | 2 | 0 | 0 | 188 265 | 917 675 | 2 |
+//! | 1 | 1 | 3, 5 | 2 | 0 | 0 | 374 003 | 1 760 080 | 4 |
+//! | 1 | 1 | 2, 3 | 1 | 1 | 1 | 209 084 | 991 061 | 2 |
+//! | 1 | 2 | 2, 3 | 2 | 0 | 0 | 663 266 | 3 344 352 | 7 |
+//! | 1 | 1 | 2, 3 | 3 | 0 | 0 | 3 548 337 | 22 179 093 | 70, on request |
+//! | 1 | 1 | 2, 3 | 2 | 1 | 0 | 3 404 386 | 20 560 582 | 91, on request |
+//! | 2 | 1 | 2, 3 | 1 | 0 | 2 | 1 315 453 | 7 022 499 | 17, on request |
+//!
+//! Where no fault can come in between any more, steps of a worker whose order makes no difference are taken as
+//! one (`hurry` in `protocol.rs`); two explorations without that see to it that nothing is hidden by it.
+//!
+//! A state is known again by a hash of 64 bits, so that with some probability (below one in a million for these
+//! numbers) one was taken for another. `tests/it/ends.rs` walks all runs of three of these bounds for whether
+//! they end.
+//!
+//! Each rule has a switch ([`Rules`]), and `tests/it/broken.rs` turns each off: the model must find what that
+//! breaks, and prints the shortest run to it. `tests/it/today.rs` says where the engine differs from
+//! [`Rules::intended`] today.
+
+mod action;
+mod client;
+mod drain;
+mod faults;
+mod milestones;
+mod properties;
+mod protocol;
+mod rules;
+mod server;
+mod state;
+mod symmetry;
+mod time;
+mod worker;
+
+pub use self::{
+    action::Action,
+    milestones::*,
+    properties::*,
+    protocol::Protocol,
+    rules::{Bounds, Rules, Settles},
+    state::{Id, Pipe, State},
+};
