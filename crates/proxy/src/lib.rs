@@ -17,8 +17,8 @@ mod openapi;
 mod router;
 
 pub use config::{Config, ProviderKind, ProviderSettings, Work};
-pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, TlsError, Weather};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use providers::properties;
+pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, TlsError, Weather};
 pub use run::run;

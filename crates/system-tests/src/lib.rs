@@ -3,8 +3,8 @@
 //!
 //! A test builds a [`System`], lets callers come, does harm, and ends with [`System::finish`]. That looks at all that
 //! must hold whatever happened: each request had one answer in time, and its own; each entry in Redis had an end that
-//! goes together with that answer; the sums agree; nothing is left in the streams; every process is at rest, has its memory and descriptors back and logged no error. What a test
-//! allows beyond a calm run it says by [`Allowed`].
+//! goes together with that answer; the sums agree; nothing is left in the streams; every process is at rest, has its
+//! memory and descriptors back and logged no error. What a test allows beyond a calm run it says by [`Allowed`].
 //!
 //! A system that is dropped without having finished well keeps its folder (history, logs, Redis's data) and prints
 //! where it is and how the logs end.

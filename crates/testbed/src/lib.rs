@@ -10,8 +10,8 @@
 //!   [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
 //! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
-//! - What is judged: [`History`] by [`check`], what Redis did with each entry by [`Ledger`], what is left there by [`Leftovers`], what services say of
-//!   themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
+//! - What is judged: [`History`] by [`check`], what Redis did with each entry by [`Ledger`], what is left there by
+//!   [`Leftovers`], what services say of themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
 //!
 //! A test that kills Redis under load:
 //!

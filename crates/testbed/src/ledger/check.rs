@@ -97,7 +97,8 @@ impl Ledger {
                 let status = caller?.outcome?.status().filter(|status| *status != 503)?;
                 let early = expires_ms.saturating_sub((*removed_ms)?);
                 Some(format!(
-                    "was answered {status}, and entry {id} was taken off the stream unanswered {early} ms before the deadline"
+                    "was answered {status}, and entry {id} was taken off the stream unanswered {early} ms before \
+                     the deadline"
                 ))
             }
             Some(_) => None,
