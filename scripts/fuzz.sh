@@ -56,6 +56,14 @@ dictionary() {
   esac
 }
 
+# longest TARGET: in bytes. A header or a setting has few; heads of envelopes are to be too long at times.
+longest() {
+  case $1 in
+    redis_url | settings | traceparent | prefer | content_type) echo 256 ;;
+    *) echo 4096 ;;
+  esac
+}
+
 # fuzz TARGET FOLDER... -- OPTION...: no sanitizer, since those need a nightly compiler and the code has no `unsafe`.
 fuzz() {
   nice -n 10 cargo fuzz run --fuzz-dir fuzz --sanitizer none --target-dir target/fuzz "$@"
@@ -65,10 +73,12 @@ for target in "${targets[@]}"; do
   mkdir -p "$grown/$target" "fuzz/corpus/$target"
   mapfile -t inputs < <(folders "$target")
   say "fuzzing $target: $runs inputs"
-  fuzz "$target" "${inputs[@]}" -- -runs="$runs" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
-    -dict="fuzz/dictionaries/$(dictionary "$target").dict" 2>&1 | tee "target/fuzz/$target.log" |
-    grep -E '^(stat::number_of_executed_units|stat::average_exec|stat::peak_rss)|panicked|property|artifact|Base64|SUMMARY' || true
-  [[ ${PIPESTATUS[0]} -eq 0 ]] || die "$target is broken: see target/fuzz/$target.log"
+  log=target/fuzz/$target.log
+  broken=''
+  fuzz "$target" "${inputs[@]}" -- -runs="$runs" -max_len="$(longest "$target")" -timeout=5 -rss_limit_mb=1024 \
+    -dict="fuzz/dictionaries/$(dictionary "$target").dict" -print_final_stats=1 >"$log" 2>&1 || broken=1
+  grep -aE '^stat::(number_of_executed_units|average_exec|peak_rss)|panicked|artifact|Base64' "$log" || true
+  [[ -z $broken ]] || die "$target is broken, or cannot be built: see $log"
 
   if [[ -n $minimise ]]; then
     chosen=$(mktemp -d)
