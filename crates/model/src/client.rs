@@ -92,7 +92,15 @@ impl Protocol {
             caller.parcel = caller.waits() && usize::from(caller.copies) < COPIES;
         }
         let Some(slot) = &mut caller.slot else {
-            return; // The reply was faster.
+            // The reply was faster; perhaps that of another write.
+            if taken == Some(true) && !caller.waits() {
+                caller.withdraw[id.copy] = self.rules.withdraws_late_copies;
+                let left_over = state
+                    .entry(id)
+                    .is_some_and(|entry| entry.present && !entry.replied);
+                state.seen.left_over |= left_over && !self.rules.withdraws_late_copies;
+            }
+            return;
         };
         slot.writing = false;
         let perhaps_written = slot.perhaps_written;

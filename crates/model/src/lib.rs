@@ -45,7 +45,8 @@
 //! # What holds
 //!
 //! In every state (`properties`): no caller is woken twice, or with another's reply; no reply goes by while its
-//! caller waits; who is told that nothing was sent can rely on it; no entry leaves the stream but by a reply, a
+//! caller waits; who is told that nothing was sent can rely on it; what nobody waits for is withdrawn, where its
+//! place is known; no entry leaves the stream but by a reply, a
 //! dead letter, an expiry or a withdrawal; no entry stays on it that no worker will be given; what was settled is
 //! not pending. And of every run: it ends, with nothing waiting, pending or under way.
 //!
@@ -76,17 +77,17 @@
 //!
 //! | callers | terminals | lease, patience | faults | drains | departures | states | steps | seconds |
 //! |---|---|---|---|---|---|---|---|---|
-//! | 2 | 1 | 2, 3 | 0 | 0 | 0 | 4 371 | 15 147 | 0.1 |
-//! | 2 | 1 | 2, 3 | 1 | 0 | 0 | 385 019 | 1 879 220 | 5 |
-//! | 2 | 1 | 2, 3 | 0 | 1 | 1 | 404 903 | 2 143 526 | 7 |
-//! | 2 | 2 | 2, 3 | 0 | 0 | 1 | 22 449 | 86 974 | 0.2 |
-//! | 1 | 1 | 2, 3 | 2 | 0 | 0 | 188 265 | 917 675 | 2 |
-//! | 1 | 1 | 3, 5 | 2 | 0 | 0 | 374 003 | 1 760 080 | 4 |
-//! | 1 | 1 | 2, 3 | 1 | 1 | 1 | 209 084 | 991 061 | 2 |
-//! | 1 | 2 | 2, 3 | 2 | 0 | 0 | 663 266 | 3 344 352 | 7 |
-//! | 1 | 1 | 2, 3 | 3 | 0 | 0 | 3 548 337 | 22 179 093 | 70, on request |
-//! | 1 | 1 | 2, 3 | 2 | 1 | 0 | 3 404 386 | 20 560 582 | 91, on request |
-//! | 2 | 1 | 2, 3 | 1 | 0 | 2 | 1 315 453 | 7 022 499 | 17, on request |
+//! | 2 | 1 | 2, 3 | 0 | 0 | 0 | 4 665 | 16 142 | 0.1 |
+//! | 2 | 1 | 2, 3 | 1 | 0 | 0 | 398 463 | 1 947 148 | 4 |
+//! | 2 | 1 | 2, 3 | 0 | 1 | 1 | 418 840 | 2 221 831 | 5 |
+//! | 2 | 2 | 2, 3 | 0 | 0 | 1 | 23 278 | 90 167 | 0.2 |
+//! | 1 | 1 | 2, 3 | 2 | 0 | 0 | 186 647 | 913 550 | 2 |
+//! | 1 | 1 | 3, 5 | 2 | 0 | 0 | 370 733 | 1 751 512 | 3 |
+//! | 1 | 1 | 2, 3 | 1 | 1 | 1 | 204 639 | 979 444 | 2 |
+//! | 1 | 2 | 2, 3 | 2 | 0 | 0 | 659 566 | 3 334 360 | 6 |
+//! | 1 | 1 | 2, 3 | 3 | 0 | 0 | 3 523 996 | 22 064 481 | 49, on request |
+//! | 1 | 1 | 2, 3 | 2 | 1 | 0 | 3 353 833 | 20 353 985 | 43, on request |
+//! | 2 | 1 | 2, 3 | 1 | 0 | 2 | 1 319 545 | 7 071 482 | 14, on request |
 //!
 //! Where no fault can come in between any more, steps of a worker whose order makes no difference are taken as
 //! one (`hurry` in `protocol.rs`); two explorations without that see to it that nothing is hidden by it.

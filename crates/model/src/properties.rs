@@ -15,6 +15,8 @@ pub const OWN_ANSWER: &str = "no caller gets another's answer";
 pub const NO_MISSED_REPLY: &str = "no reply goes by while its caller waits";
 /// Who is told "Redis did not take the request; no worker will see it" can rely on it.
 pub const UNSENT_IS_UNSENT: &str = "who is told that nothing was sent can rely on it";
+/// What nobody waits for is withdrawn, if the client knows where it lies.
+pub const NOTHING_LEFT_OVER: &str = "nothing is left to be worked on for nobody";
 /// An entry leaves the stream by a reply, a dead letter, an expiry or a withdrawal.
 pub const NOTHING_LOST: &str = "no entry disappears unanswered";
 /// An entry on the stream is new or pending: some worker will be given it.
@@ -39,6 +41,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             let mut callers = state.callers.iter();
             !callers.any(|caller| caller.phase == Phase::ToldUnsent && caller.sent)
         }),
+        Property::always(NOTHING_LEFT_OVER, |_, state: &State| !state.seen.left_over),
         Property::always(NOTHING_LOST, |_, state: &State| {
             Id::all().all(|id| {
                 let owed = state.entry(id).is_some_and(|entry| entry.owed);

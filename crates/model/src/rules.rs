@@ -15,6 +15,8 @@ pub struct Rules {
     pub keeps_its_place: bool,
     /// A caller is told that nothing was sent only if no earlier write of it may have got through.
     pub remembers_unclear_writes: bool,
+    /// An entry whose id comes after the reply of an earlier write is withdrawn.
+    pub withdraws_late_copies: bool,
     /// Another worker's entry is claimed only when nobody touched it for a lease.
     pub claims_after_a_lease: bool,
     /// Work starts only while the worker's own view says that the lease holds.
@@ -84,6 +86,7 @@ impl Rules {
             matches_by_id: true,
             keeps_its_place: true,
             remembers_unclear_writes: true,
+            withdraws_late_copies: true,
             claims_after_a_lease: true,
             starts_under_lease: true,
             begins_once: true,

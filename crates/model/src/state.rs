@@ -39,6 +39,8 @@ pub(crate) struct Seen {
     pub crossed: bool,
     /// A reply went by while its caller was about to wait or waited.
     pub missed: bool,
+    /// The client learned where a request lies that nobody waits for, and let it lie.
+    pub left_over: bool,
     /// Work was started while another worker held the lease.
     pub started_unheld: bool,
     /// A settled request was still pending when its worker let it go.

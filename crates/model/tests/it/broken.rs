@@ -160,6 +160,15 @@ fn a_renewal_takes_what_belongs_to_another() {
     caught(rules, faults(2), HELD_AT_START);
 }
 
+#[test]
+fn a_copy_that_comes_to_lie_after_the_reply_is_left_there() {
+    let rules = Rules {
+        withdraws_late_copies: false,
+        ..RULES
+    };
+    caught(rules, faults(1), NOTHING_LEFT_OVER);
+}
+
 /// Not to renew what has lapsed by the worker's own clock narrows this to a stop between that look and the sending.
 /// Without that look either, work that was not begun yet is begun under the stolen lease.
 #[test]
