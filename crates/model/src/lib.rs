@@ -16,7 +16,8 @@
 //! |---|---|
 //! | `client`: ask, park, time out, leave | `client/caller.rs` |
 //! | `client`: the slot of a caller; each step is one critical section | `client/waiting.rs` |
-//! | `client`: write, unclear outcome, refusal, giving up, withdrawal | `client/writer.rs`, `client/outbox.rs`, `wire/requests.rs` |
+//! | `client`: write, unclear outcome, refusal, giving up | `client/writer.rs`, `wire/requests.rs` |
+//! | `client`: withdraw | `client/outbox.rs`, `client/writer.rs` |
 //! | `client`: read | `client/replies.rs` |
 //! | `server`: deliver, claim, purge | `wire/group/take.rs`, as Redis carries it out |
 //! | `server`: renew, hand back | `wire/group/keep.rs` |

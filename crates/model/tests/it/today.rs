@@ -5,7 +5,8 @@
 //!   lapsed takes the entry from a worker that has touched it as long ago as a renewal demands; a claim after a
 //!   reconnect (`Fetch::take_again`) and a handing back (`Group::hand_back`) demand no idle time at all, and so
 //!   take what another worker claimed since they looked. What is taken away is worked on twice at once although
-//!   the worker that has it never stood still; the latter two also set its delivery count back. A look at the owner and the claim in one script would exclude it.
+//!   the worker that has it never stood still; the latter two also set its delivery count back. A look at the owner
+//!   and the claim in one script would exclude it.
 //! - A write that Redis refuses for a lasting reason is answered as unavailable (`Writer::written`), and so is one
 //!   that waits for the reader in vain (`Writer::await_reader`), also when an earlier write of the same request
 //!   broke off and may have got through; overdue ones (`Writer::give_up_overdue`) are asked for that.
