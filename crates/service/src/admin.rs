@@ -1,6 +1,6 @@
 //! Health and metrics: the routes that people, load balancers and Prometheus ask.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
@@ -17,7 +17,7 @@ use prometheus::Registry;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, scrapes::Scrapes};
 
 /// What a service knows of itself.
 pub trait Probe: Send + Sync + 'static {
@@ -79,7 +79,7 @@ pub fn admin_routes<P: Probe>(probe: P, registry: Registry) -> Router {
         .with_state(Arc::new(probe))
         .route("/health/live", get(live))
         .route("/metrics", get(scrape))
-        .with_state(registry)
+        .with_state(Scrapes::new(registry))
 }
 
 /// The part of a service's OpenAPI document that is about these routes.
@@ -126,8 +126,8 @@ async fn live() -> Json<LivenessDocument> {
 #[utoipa::path(get, path = "/metrics", tag = "Admin", responses(
     (status = 200, description = "All metrics in the text format", body = String, content_type = "text/plain"),
 ))]
-async fn scrape(State(registry): State<Registry>) -> Response {
-    match metrics::encode(&registry) {
+async fn scrape(State(scrapes): State<Scrapes>) -> Response {
+    match scrapes.text(Instant::now()) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");

@@ -21,6 +21,7 @@ mod request_id;
 mod admin;
 mod openapi;
 mod parts;
+mod scrapes;
 mod swagger;
 
 #[cfg(any(test, fuzzing))]

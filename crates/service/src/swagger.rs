@@ -2,17 +2,19 @@
 
 use axum::{
     Router,
-    http::StatusCode,
+    body::Bytes,
+    http::{StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use utoipa::{OpenApi as _, openapi::OpenApi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{ProblemDocument, admin, openapi, problem::Problem};
 
 const UI: &str = "/swagger";
+const DOCUMENT: &str = "/swagger/v1/swagger.json";
 
 /// `/swagger` (the UI, its files inside this binary), `/swagger/v1/swagger.json` (this document, with the
 /// [admin routes](crate::admin_routes) and the answers that every route has added), and the way there from `/`.
@@ -20,10 +22,13 @@ pub fn swagger_routes(mut document: OpenApi) -> Router {
     document.merge(Document::openapi());
     document.merge(admin::document());
     openapi::complete(&mut document);
-    let ui: Router = SwaggerUi::new(UI)
-        .url("/swagger/v1/swagger.json", document)
-        .into();
+    // Made once and shared by all who ask, so that a flood of them takes neither time nor memory. Strings and maps
+    // with string keys: this cannot fail.
+    let text = Bytes::from(document.to_json().unwrap_or_default());
+    let document = async move || ([(header::CONTENT_TYPE, "application/json")], text.clone());
+    let ui: Router = SwaggerUi::new(UI).config(Config::from(DOCUMENT)).into();
     ui.layer(map_response(with_problem))
+        .route(DOCUMENT, get(document))
         .route("/", get(entrance))
 }
 
