@@ -11,4 +11,3 @@ mod ends;
 mod explore;
 mod holds;
 mod threads;
-mod today;

@@ -2,7 +2,8 @@
 //!
 //! A delivery may meet the work of an earlier one on the same entry: `Running::begin` in
 //! `crates/streams/src/worker/running.rs` then counts on that work and starts none. But that work may be about
-//! to find that its lease had lapsed, and to leave without having begun. On one thread these two cannot meet.
+//! to find that its lease had lapsed, and to leave without having begun. `Running::may_start` therefore looks and lets
+//! go in one critical section. On one thread these two cannot meet.
 //!
 //! Nothing else in the engine asks for loom. What threads share there is either one map under one mutex, whose
 //! critical sections are the steps of the model (`waiting.rs`, `outbox.rs`, `running.rs`, the breaker), or one

@@ -2,7 +2,8 @@
 //!
 //! A slot is born when a caller parks and gone when its answer came or the caller left, except that a
 //! caller who leaves while the entry is being written stays noted until the write's outcome is known:
-//! only then can the entry be withdrawn. Every write that is begun must therefore be ended.
+//! only then can the entry be withdrawn. So does one who is answered while a copy is being written. Every write that
+//! is begun must therefore be ended.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map},
@@ -121,7 +122,7 @@ impl Waiting {
     }
 
     /// Ends a write that was begun. Gives the entry back if it must be withdrawn, since its caller left
-    /// in the meantime.
+    /// in the meantime, or was answered by another copy.
     pub(super) fn end_write(&self, id: Uuid, end: WriteEnd) -> Option<EntryId> {
         let mut inner = lock(&self.inner);
         // No slot: the reply was faster than the answer to the write.
@@ -145,25 +146,29 @@ impl Waiting {
     /// Wakes the caller of `id`. The first answer wins.
     pub(super) fn answer(&self, id: Uuid, answer: Answer) -> Matched {
         let mut inner = lock(&self.inner);
-        match inner.slots.remove(&id) {
-            Some(Slot {
-                caller: Some(caller),
-                perhaps_written,
-                entries,
-                ..
-            }) => {
-                // Under the lock: a caller that leaves now finds no slot, and then the answer is there.
-                match caller.send(answer) {
-                    Ok(()) if entries.len() + usize::from(perhaps_written) > 1 => {
-                        Matched::Answered(entries)
-                    }
-                    Ok(()) => Matched::Answered(Entries::new()),
-                    Err(_gone) => Matched::Late,
-                }
-            }
-            Some(_left) => Matched::Late,
-            None if inner.departed.forget(id) => Matched::Late,
-            None => Matched::Unknown,
+        let hash_map::Entry::Occupied(mut occupied) = inner.slots.entry(id) else {
+            return match inner.departed.forget(id) {
+                true => Matched::Late,
+                false => Matched::Unknown,
+            };
+        };
+        let slot = occupied.get_mut();
+        let copies = slot.entries.len() + usize::from(slot.perhaps_written) > 1;
+        let entries = match copies {
+            true => std::mem::take(&mut slot.entries),
+            false => Entries::new(),
+        };
+        let caller = slot.caller.take();
+        // This is the reply to an earlier write, and the one under way makes a copy: noted like one of a caller that
+        // left, so that it is withdrawn when its id is known.
+        let makes_a_copy = slot.writing > 0 && slot.perhaps_written;
+        if !makes_a_copy {
+            occupied.remove();
+        }
+        // Under the lock: a caller that leaves now finds no slot, and then the answer is there.
+        match caller.map(|caller| caller.send(answer)) {
+            Some(Ok(())) => Matched::Answered(entries),
+            Some(Err(_)) | None => Matched::Late,
         }
     }
 

@@ -12,7 +12,7 @@
 //! - a request that met no connection yet was not sent and costs no budget.
 //!
 //! What cannot be sent within its send time is answered as unavailable, what is refused for a lasting
-//! reason at once. A request is written only while the reply reader has its place: while the reply stream
+//! reason at once; but a request that an earlier write may have brought to the stream is left to wait for its reply. A request is written only while the reply reader has its place: while the reply stream
 //! cannot be read, work would be done that nobody can answer. A reader that is without its place for
 //! longer than a send time is not waited for any more.
 
@@ -219,13 +219,12 @@ impl Writer {
         may
     }
 
-    /// Answers requests that waited too long to be sent. One that may have been written keeps waiting
-    /// for its reply, but is not written again.
+    /// Answers requests that waited too long to be sent.
     fn give_up_overdue(&self, parcels: &mut Vec<Parcel>, fault: Fault) {
         let now = Instant::now();
         parcels.retain(|parcel| {
             let overdue = now >= parcel.send_by;
-            if overdue && !self.shared.waiting.perhaps_written(parcel.id) {
+            if overdue {
                 self.shared.refuse(parcel.id, fault);
             }
             !overdue
@@ -259,7 +258,12 @@ impl Shared {
         batch
     }
 
+    /// Tells a caller that its request was not sent. One whose request an earlier write may have brought to the
+    /// stream waits on for its reply.
     fn refuse(&self, id: uuid::Uuid, reason: Fault) {
+        if self.waiting.perhaps_written(id) {
+            return;
+        }
         let _ = self.waiting.answer(
             id,
             Err(RequestError::Unavailable {

@@ -20,7 +20,7 @@ pub(crate) use fault::WireError;
 #[cfg(any(test, fuzzing))]
 pub(crate) use foreign::foreign_entries;
 pub(crate) use group::{
-    Delivery, Fetched, Group, PendingEntry, Recount, Settled, SettledBatch, Whose,
+    Claim, Delivery, Fetched, Group, PendingEntry, Settled, SettledBatch, Whose,
 };
 pub(crate) use observe::{Announcement, Observation};
 pub(crate) use replies::{ReplyStreamReader, Resumed};

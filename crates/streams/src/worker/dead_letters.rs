@@ -61,7 +61,7 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
         deliveries,
         caller,
     } = found;
-    if !core.running.holds(entry.id, Instant::now()) {
+    if !core.running.may_start(&in_hand, Instant::now()) {
         core.metrics.lapsed.inc(); // Stopped since the delivery; somebody else buries it.
         return;
     }

@@ -125,9 +125,10 @@ async fn goodbye(core: &Core, link: &mut Link, drained: &mut Drained) -> Result<
     // What is idle for a lease is claimable already: it lapsed, or an attempt before this gave it back.
     pending.retain(|row| row.idle < core.group.lease);
     if !pending.is_empty() {
-        core.group.hand_back(connection, &pending).await?;
-        core.metrics.handed_back.inc_by(pending.len() as u64);
-        drained.handed_back += pending.len();
+        let pending: Vec<_> = pending.iter().map(|row| row.id).collect();
+        let handed_back = core.group.hand_back(connection, &pending).await?;
+        core.metrics.handed_back.inc_by(handed_back as u64);
+        drained.handed_back += handed_back;
     }
     drained.consumer_deleted = core.group.delete_consumer(connection, consumer).await?;
     Ok(())

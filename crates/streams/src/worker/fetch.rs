@@ -36,7 +36,7 @@ use crate::{
     link::Link,
     mutex::lock,
     read_limit::ReadLimit,
-    wire::{Delivery, EntryId, Fetched, Group, PendingEntry, Recount, Whose, WireError},
+    wire::{Claim, Delivery, EntryId, Fetched, Group, PendingEntry, Whose, WireError},
 };
 
 /// Sweeps per lease where there is no `CLAIM`.
@@ -173,8 +173,7 @@ impl Fetch {
         pending.retain(|row| !core.running.has(row.id));
         self.keep_one_last_chance(&mut pending, |row| row.deliveries);
         pending.truncate(free.num_permits());
-        self.claim(&pending, Duration::ZERO, Recount::Same, free)
-            .await
+        self.claim(&pending, Claim::Own, free).await
     }
 
     /// Takes over what no worker has renewed for a lease. What lapsed here while it runs (Redis was away
@@ -195,13 +194,13 @@ impl Fetch {
         let sent = Instant::now();
         if !own.is_empty() {
             let own: Vec<_> = own.iter().map(|row| row.id).collect();
-            let renewed = core.group.renew(connection, &own, lease).await?;
+            let renewed = core.group.renew(connection, &own).await?;
             core.running.renewed(&renewed, sent);
         }
         self.keep_one_last_chance(&mut lapsed, |row| row.deliveries + 1);
         let more = lapsed.len() > free.num_permits();
         lapsed.truncate(free.num_permits());
-        self.claim(&lapsed, lease, Recount::Next, free).await?;
+        self.claim(&lapsed, Claim::Lapsed, free).await?;
         let reads_take_over = reads_claim && !self.has_last_chance();
         let period = if more {
             // The next free terminal is for the rest of them: they have waited for a lease already.
@@ -219,8 +218,7 @@ impl Fetch {
     async fn claim(
         &mut self,
         mut pending: &[PendingEntry],
-        idle: Duration,
-        recount: Recount,
+        claim: Claim,
         free: &mut OwnedSemaphorePermit,
     ) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
@@ -228,7 +226,7 @@ impl Fetch {
             let (now, later) = pending.split_at(self.limit.get().min(pending.len()));
             let connection = self.link.connection()?;
             let sent = Instant::now();
-            let fetched = core.group.claim(connection, now, idle, recount).await?;
+            let fetched = core.group.claim(connection, now, claim).await?;
             self.limit.came(now.len());
             self.take_all(fetched, sent, free);
             pending = later;
@@ -271,11 +269,7 @@ impl Fetch {
             // What runs here already was only given to us again, and goes on.
             let last = self.is_last_chance(delivery.deliveries) && !self.core.running.has(id);
             if last && std::mem::replace(&mut one, true) {
-                put_off.push(PendingEntry {
-                    id,
-                    idle: Duration::ZERO,
-                    deliveries: delivery.deliveries,
-                });
+                put_off.push(id);
             }
         }
         if put_off.is_empty() {
@@ -283,7 +277,7 @@ impl Fetch {
         }
         let connection = self.link.connection()?;
         self.core.group.hand_back(connection, &put_off).await?;
-        deliveries.retain(|delivery| put_off.iter().all(|row| row.id != delivery.entry.id));
+        deliveries.retain(|delivery| !put_off.contains(&delivery.entry.id));
         Ok(())
     }
 

@@ -1,13 +1,8 @@
 //! The loop that renews leases, on a thread and a connection of its own: a handler that hogs the
 //! worker's runtime keeps its lease all the same.
 //!
-//! A renewal is a claim to oneself of what was not touched for most of a renewal interval. If another
-//! worker took the entry over it is touched more often than that, so that a late renewal does not steal
-//! it back; and what has lapsed by our own clock is not renewed at all.
-//!
-//! Redis may also have carried out the renewal before so late that this one comes too soon. Whose the
-//! entry is then is asked for, rather than concluded: to give a lease up by mistake is to have the work
-//! done twice.
+//! A renewal is carried out on what still belongs to this worker, and on nothing else: one that comes late must not
+//! take an entry from the worker that has taken it over. What has lapsed by our own clock is not renewed at all.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -22,9 +17,6 @@ use crate::{
     link::Link,
     wire::{EntryId, WireError},
 };
-
-/// Most leases renewed by one command.
-const MOST: usize = 1_000;
 
 /// Renews leases until the sender of `stop` is dropped.
 pub(super) fn spawn(
@@ -58,43 +50,37 @@ async fn run(core: Arc<Core>, mut link: Link) {
         running.filled().await;
         sleep(look).await;
         let due = running.due(Instant::now());
-        for ids in due.chunks(MOST) {
-            match renew(&core, &mut link, ids).await {
-                Ok(()) => link.succeeded(),
-                Err(error) => {
-                    link.failed(&error);
-                    // A pause of the usual length might outlast the lease.
-                    sleep(look.min(Duration::from_millis(100))).await;
-                }
+        if due.is_empty() {
+            continue;
+        }
+        match renew(&core, &mut link, &due).await {
+            Ok(()) => link.succeeded(),
+            Err(error) => {
+                link.failed(&error);
+                // A pause of the usual length might outlast the lease.
+                sleep(look.min(Duration::from_millis(100))).await;
             }
         }
     }
 }
 
 async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), WireError> {
-    let untouched_for = core.running.renewal() * 9 / 10;
     let connection = link.connect().await?;
     let sent = Instant::now();
-    let renewed = core.group.renew(connection, ids, untouched_for).await?;
+    let renewed = core.group.renew(connection, ids).await?;
     core.running.renewed(&renewed, sent);
     core.metrics.leases_renewed.inc_by(renewed.len() as u64);
-    let mut missed: Vec<EntryId> = ids
+    let lost: Vec<EntryId> = ids
         .iter()
         .copied()
         .filter(|id| !renewed.contains(id) && core.running.has(*id))
         .collect();
-    if missed.is_empty() {
-        return Ok(());
+    if !lost.is_empty() {
+        core.running.lost(&lost);
+        tracing::debug!(
+            lost = lost.len(),
+            "leases were lost: taken over, or withdrawn by their callers"
+        );
     }
-    let asked = Instant::now();
-    for row in core.group.still_own(connection, &missed).await? {
-        core.running.renewed(&[row.id], asked - row.idle);
-        missed.retain(|id| *id != row.id);
-    }
-    core.running.lost(&missed);
-    tracing::debug!(
-        lost = missed.len(),
-        "leases were lost: taken over, or withdrawn by their callers"
-    );
     Ok(())
 }

@@ -7,12 +7,15 @@
 //!
 //! An entry is in hand as long as its [`InHand`] lives, which travels with the work from the delivery to
 //! the moment it is settled: whatever becomes of the work, the entry and the terminal are let go.
+//!
+//! A delivery of what is in hand already counts on the work that has it. So work that finds its lease lapsed lets
+//! go of the entry in the same step: were there time between the two, a delivery could come in it that nobody runs.
 
 use std::{
     collections::{HashMap, hash_map},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +39,8 @@ pub(super) struct Running {
     held: Mutex<HashMap<EntryId, Held>>,
     /// Whether what runs was cut; what begins to run after that is cut at once.
     cut: AtomicBool,
+    /// Tells one taking in hand of an entry from the next.
+    serial: AtomicU64,
     changed: Notify,
     /// How many there are, for the metrics.
     gauge: IntGauge,
@@ -45,6 +50,7 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct InHand {
     pub entry: EntryId,
+    serial: u64,
     running: Arc<Running>,
     /// Given back after the entry was let go.
     _terminal: OwnedSemaphorePermit,
@@ -52,6 +58,7 @@ pub(super) struct InHand {
 
 #[derive(Debug)]
 struct Held {
+    serial: u64,
     /// When Redis delivered it, or the last renewal that succeeded was sent.
     since: Instant,
     /// Somebody else has it now.
@@ -65,6 +72,7 @@ impl Running {
             lease,
             held: Mutex::default(),
             cut: AtomicBool::new(false),
+            serial: AtomicU64::new(0),
             changed: Notify::new(),
             gauge,
         }
@@ -78,9 +86,11 @@ impl Running {
         since: Instant,
         terminal: OwnedSemaphorePermit,
     ) -> Option<InHand> {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let new = match lock(&self.held).entry(entry) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(Held {
+                    serial,
                     since,
                     lost: false,
                     work: None,
@@ -99,6 +109,7 @@ impl Running {
             self.gauge.inc();
             InHand {
                 entry,
+                serial,
                 running: Arc::clone(self),
                 _terminal: terminal,
             }
@@ -116,12 +127,17 @@ impl Running {
         }
     }
 
-    /// Whether the lease holds at `now`. A tenth is kept back for what lies between this look and the
-    /// work that it allows.
-    pub(super) fn holds(&self, id: EntryId, now: Instant) -> bool {
-        lock(&self.held)
-            .get(&id)
-            .is_some_and(|held| !held.lost && now < held.since + self.lease * 9 / 10)
+    /// Whether work may start: the lease holds at `now`, with a tenth kept back for what lies between this look and
+    /// the work that it allows. If it does not, the entry is let go in this step.
+    pub(super) fn may_start(&self, in_hand: &InHand, now: Instant) -> bool {
+        let mut held = lock(&self.held);
+        let holds = held
+            .get(&in_hand.entry)
+            .is_some_and(|held| !held.lost && now < held.since + self.lease * 9 / 10);
+        if !holds {
+            let_go(&mut held, in_hand);
+        }
+        holds
     }
 
     /// The entries whose lease should be renewed at `now`; none that lapsed.
@@ -205,9 +221,18 @@ impl Running {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        lock(&self.running.held).remove(&self.entry);
+        let_go(&mut lock(&self.running.held), self);
         self.running.gauge.dec();
         self.running.changed.notify_waiters();
+    }
+}
+
+/// Removes an entry, unless it was let go before and has been taken in hand anew.
+fn let_go(held: &mut HashMap<EntryId, Held>, in_hand: &InHand) {
+    if let hash_map::Entry::Occupied(occupied) = held.entry(in_hand.entry)
+        && occupied.get().serial == in_hand.serial
+    {
+        occupied.remove();
     }
 }
 
@@ -255,11 +280,24 @@ mod tests {
     fn work_starts_only_while_the_lease_holds() {
         let start = Instant::now();
         let running = running();
-        let _in_hand = begin(&running, id(1), start).expect("new");
-        assert!(running.holds(id(1), start + Duration::from_secs(8)));
-        assert!(!running.holds(id(1), start + Duration::from_millis(8_100)));
+        let in_hand = begin(&running, id(1), start).expect("new");
+        assert!(running.may_start(&in_hand, start + Duration::from_secs(8)));
         running.lost(&[id(1)]);
-        assert!(!running.holds(id(1), start));
+        assert!(!running.may_start(&in_hand, start));
+        let late = begin(&running, id(2), start).expect("new");
+        assert!(!running.may_start(&late, start + Duration::from_millis(8_100)));
+    }
+
+    #[test]
+    fn what_is_delivered_again_is_run_by_the_work_that_has_it_or_by_its_own() {
+        let start = Instant::now();
+        let running = running();
+        let first = begin(&running, id(1), start).expect("new");
+        assert!(!running.may_start(&first, start + LEASE));
+        let second = begin(&running, id(1), start + LEASE).expect("the first has let it go");
+        drop(first);
+        assert!(running.has(id(1)), "the second's, not the first's");
+        assert!(running.may_start(&second, start + LEASE));
     }
 
     #[test]
@@ -270,7 +308,7 @@ mod tests {
         running.lost(&[id(1)]);
         assert!(begin(&running, id(1), start + LEASE).is_none());
         assert!(
-            running.holds(id(1), start + LEASE),
+            running.may_start(&in_hand, start + LEASE),
             "delivered to us again, so it is ours again"
         );
         assert_eq!((running.len(), running.gauge.get()), (1, 1));

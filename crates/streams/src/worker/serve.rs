@@ -14,7 +14,7 @@ use tokio::{
     select,
     sync::{Semaphore, watch},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -29,6 +29,9 @@ use crate::{
     error::{ConfigError, WorkerError},
     read_limit::ReadLimit,
 };
+
+/// How long work that was cut may take to end; a handler that blocks its thread takes longer.
+const CUT_ENDS: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown` resolves, then drains.
 pub(super) async fn serve(
@@ -88,6 +91,8 @@ pub(super) async fn serve(
     let mut link = core.link("drain", Duration::ZERO);
     let finished = drain::finish(&core, &mut link, &mut loops.fetch, reading).await;
     drop(loops);
+    // What was cut on another thread ends at its next await; handed back before that it would run twice.
+    let _ = timeout(CUT_ENDS, core.running.empty()).await;
     // Ends at its next await, which is at once. A renewal after the hand-back would take it back.
     let _ = tokio::task::spawn_blocking(|| lease.join()).await;
     let drained = drain::say_goodbye(&core, &mut link).await;

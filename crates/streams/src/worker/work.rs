@@ -132,7 +132,7 @@ async fn work(
 ) {
     let started = Instant::now();
     // This process may have been stopped since the delivery; then the entry is somebody else's by now.
-    if !core.running.holds(in_hand.entry, started) {
+    if !core.running.may_start(&in_hand, started) {
         core.metrics.lapsed.inc();
         return;
     }

@@ -1,7 +1,7 @@
 //! Every command of the consumer group, and nothing else issues one.
 //!
 //! Taking work ([`take`]): `XREADGROUP` (with `CLAIM` where there is one), `XPENDING`, `XCLAIM`. Keeping it, or
-//! giving it back ([`keep`]): `XCLAIM … JUSTID`. Settling it ([`settle`]): the reply's `XADD`, then delete and
+//! giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner. Settling it ([`settle`]): the reply's `XADD`, then delete and
 //! acknowledge, in one write. Tidying up after workers that are gone ([`consumers`]).
 
 mod consumers;
@@ -17,7 +17,7 @@ use super::{Connection, WireError, fault::checked};
 use crate::keys::StreamNames;
 
 pub(crate) use settle::{Settled, SettledBatch};
-pub(crate) use take::{Delivery, Fetched, PendingEntry, Recount, Whose};
+pub(crate) use take::{Claim, Delivery, Fetched, PendingEntry, Whose};
 
 /// The group as one consumer uses it.
 #[derive(Debug, Clone)]

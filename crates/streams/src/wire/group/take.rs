@@ -46,13 +46,13 @@ pub(crate) enum Whose {
     Own,
 }
 
-/// What a claim does to the delivery count.
+/// What a claim takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recount {
-    /// This is one more delivery.
-    Next,
-    /// The delivery before never arrived, so this is the same one.
-    Same,
+pub(crate) enum Claim {
+    /// What nobody touched for a lease, as one more delivery.
+    Lapsed,
+    /// What is this consumer's own, as the same delivery: it never arrived.
+    Own,
 }
 
 impl Group {
@@ -117,58 +117,37 @@ impl Group {
         pending_entries(connection.one(&pipe).await?)
     }
 
-    /// Those of these entries that are pending for this consumer.
-    pub(crate) async fn still_own(
-        &self,
-        connection: &mut Connection,
-        ids: &[EntryId],
-    ) -> Result<Vec<PendingEntry>, WireError> {
-        let mut pipe = redis::pipe();
-        for id in ids {
-            pipe.cmd("XPENDING")
-                .arg(&self.names.requests)
-                .arg(&self.names.group);
-            pipe.arg(id).arg(id).arg(1).arg(&self.consumer);
-        }
-        let mut own = Vec::new();
-        for answer in connection.send(&pipe).await? {
-            own.append(&mut pending_entries(answer)?);
-        }
-        Ok(own)
-    }
-
-    /// Takes these entries over if they are still idle for `idle`. `recount` says what the delivery
-    /// count becomes. References to entries that are gone are purged on the way: Redis does so itself
-    /// from 7.0 on, before that they are acknowledged here.
+    /// Takes those of these entries that are still what `claim` says. References to entries that are gone are
+    /// purged on the way: Redis does so itself from 7.0 on, before that they are acknowledged here.
     pub(crate) async fn claim(
         &self,
         connection: &mut Connection,
         pending: &[PendingEntry],
-        idle: Duration,
-        recount: Recount,
+        claim: Claim,
     ) -> Result<Fetched, WireError> {
         let mut pipe = redis::pipe();
         // Before the claims, so that no lease seems to start later than it did.
         pipe.cmd("TIME");
-        for row in pending {
-            pipe.cmd("XCLAIM")
-                .arg(&self.names.requests)
-                .arg(&self.names.group)
-                .arg(&self.consumer);
-            pipe.arg(millis(idle)).arg(row.id);
-            if recount == Recount::Same {
-                pipe.arg("RETRYCOUNT").arg(row.deliveries);
+        match claim {
+            Claim::Lapsed => self.claim_lapsed(&mut pipe, pending),
+            Claim::Own => {
+                let ids: Vec<_> = pending.iter().map(|row| row.id).collect();
+                self.claim_own(&mut pipe, "again", &ids);
             }
         }
         let mut answers = connection.send(&pipe).await?.into_iter();
         let redis_time = redis_time(answers.next().unwrap_or_default())?;
+        let answers = match claim {
+            Claim::Lapsed => answers.collect(),
+            Claim::Own => array(checked(answers.next().unwrap_or_default())?)?,
+        };
         let (mut deliveries, mut gone) = (Vec::with_capacity(pending.len()), Vec::new());
         for (row, answer) in pending.iter().zip(answers) {
             if answer == Value::Array(vec![Value::Nil]) {
                 gone.push(row.id);
                 continue;
             }
-            let now = row.deliveries + u64::from(recount == Recount::Next);
+            let now = row.deliveries + u64::from(claim == Claim::Lapsed);
             deliveries.extend(entries(answer)?.into_iter().map(|entry| Delivery {
                 entry,
                 deliveries: now,
@@ -186,6 +165,16 @@ impl Group {
             deliveries,
             redis_time,
         })
+    }
+
+    fn claim_lapsed(&self, pipe: &mut Pipeline, pending: &[PendingEntry]) {
+        for row in pending {
+            pipe.cmd("XCLAIM")
+                .arg(&self.names.requests)
+                .arg(&self.names.group)
+                .arg(&self.consumer);
+            pipe.arg(millis(self.lease)).arg(row.id);
+        }
     }
 
     /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection; none where
