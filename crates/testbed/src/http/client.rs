@@ -20,6 +20,8 @@ impl HttpClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // Tests make servers close idle connections after two seconds; a request that crosses with that is lost.
+            .pool_idle_timeout(Duration::from_secs(1))
             .build()?;
         Ok(Self(client))
     }

@@ -157,7 +157,7 @@ impl Replay {
             request: field.map(|field| String::from_utf8_lossy(&field[0]).into_owned()),
             question: place(&body),
             added_ms: id.0,
-            expires_ms: id.0 + head["ttl"].as_u64().unwrap_or(0),
+            expires_ms: id.0.saturating_add(head["ttl"].as_u64().unwrap_or(0)),
             deliveries: Vec::new(),
             removed_ms: None,
             end: None,
