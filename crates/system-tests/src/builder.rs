@@ -4,7 +4,7 @@ use testbed::{
     Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets, TcpProxy,
 };
 
-use super::service::{Launch, Settings};
+use super::service::{Launch, Settings, Through};
 use super::{Kind, System};
 
 /// How long a request may take, unless a test waits for the end of that time.
@@ -22,6 +22,7 @@ pub struct SystemBuilder {
     request_timeout: Duration,
     for_ingress: Settings,
     for_proxy: Settings,
+    through: Through,
     redis: RedisServerBuilder,
     ledger: bool,
     line: bool,
@@ -36,6 +37,7 @@ impl Default for SystemBuilder {
             request_timeout: REQUEST_TIMEOUT,
             for_ingress: Settings::new(),
             for_proxy: Settings::from([("PROCESSING_TIME".into(), PROCESSING_TIME.into())]),
+            through: Through::default(),
             redis: RedisServer::builder(),
             ledger: true,
             line: false,
@@ -77,6 +79,21 @@ impl SystemBuilder {
     /// A setting of every proxy.
     pub fn proxy(mut self, name: &str, value: &str) -> Self {
         self.for_proxy.insert(name.into(), value.into());
+        self
+    }
+
+    /// Starts every process of this kind by a command that is given the program and runs it in its own place:
+    /// `&["prlimit", "--nofile=64"]`.
+    pub fn through<W: Into<String>>(
+        mut self,
+        kind: Kind,
+        command: impl IntoIterator<Item = W>,
+    ) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        match kind {
+            Kind::Ingress => self.through.ingress = command,
+            Kind::Proxy => self.through.proxy = command,
+        }
         self
     }
 
@@ -142,6 +159,7 @@ impl SystemBuilder {
             for_ingress,
             for_proxy: self.for_proxy,
             reply_streams: self.reply_streams,
+            through: self.through,
             redis_url,
             folder: folder.path().to_path_buf(),
             client: client.clone(),

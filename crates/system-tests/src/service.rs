@@ -24,11 +24,29 @@ pub enum Kind {
     Proxy,
 }
 
+/// By kind: a command and its arguments, which is given a program and ends by running it in its own place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Through {
+    pub(super) ingress: Vec<String>,
+    pub(super) proxy: Vec<String>,
+}
+
+impl Through {
+    fn of(&self, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Ingress => &self.ingress,
+            Kind::Proxy => &self.proxy,
+        }
+    }
+}
+
 /// What every process of a system is started with.
 pub(super) struct Launch {
     pub(super) for_ingress: Settings,
     pub(super) for_proxy: Settings,
     pub(super) reply_streams: Vec<&'static str>,
+    /// Commands by which the processes are started.
+    pub(super) through: Through,
     pub(super) redis_url: String,
     pub(super) folder: PathBuf,
     pub(super) client: HttpClient,
@@ -41,6 +59,7 @@ pub struct Service {
     name: String,
     base: String,
     settings: Settings,
+    through: Vec<String>,
     folder: PathBuf,
     client: HttpClient,
     history: History,
@@ -100,11 +119,13 @@ impl Launch {
                 .map(|(name, value)| ((*name).into(), (*value).into())),
         );
         let name = format!("{}-{number}", kind.program());
-        let process = spawn(kind, &name, &self.folder, &all)?;
+        let through = self.through.of(kind).to_vec();
+        let process = spawn(kind, &name, &self.folder, &all, &through)?;
         Ok(Service {
             kind,
             base: format!("http://{address}"),
             settings: all,
+            through,
             folder: self.folder.clone(),
             client: self.client.clone(),
             history: self.history.clone(),
@@ -124,11 +145,14 @@ fn spawn(
     name: &str,
     folder: &std::path::Path,
     settings: &Settings,
+    through: &[String],
 ) -> anyhow::Result<Process> {
-    Process::builder(name, binary(kind.program())?)
-        .folder(folder)
-        .envs(settings)
-        .spawn()
+    let program = binary(kind.program())?;
+    let builder = match through {
+        [] => Process::builder(name, program),
+        [command, args @ ..] => Process::builder(name, command).args(args).arg(program),
+    };
+    builder.folder(folder).envs(settings).spawn()
 }
 
 impl Service {
@@ -346,7 +370,13 @@ impl Service {
     /// Starts it again, with the same settings on the same port, and does not wait for it.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         ensure!(self.ended.get(), "{} still runs", self.name);
-        self.process = spawn(self.kind, &self.name, &self.folder, &self.settings)?;
+        self.process = spawn(
+            self.kind,
+            &self.name,
+            &self.folder,
+            &self.settings,
+            &self.through,
+        )?;
         self.fresh = OnceCell::new();
         self.ended.set(false);
         self.restarted = true;

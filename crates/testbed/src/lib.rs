@@ -82,5 +82,5 @@ pub use nix::sys::signal::Signal;
 pub use ports::Port;
 pub use process::{Process, ProcessBuilder, raise_descriptor_limit};
 pub use redis_server::{RedisServer, RedisServerBuilder, ServerVersion};
-pub use tcp_proxy::TcpProxy;
+pub use tcp_proxy::{Impairment, TcpProxy, Way};
 pub use tls::{Certificates, ServerTls};

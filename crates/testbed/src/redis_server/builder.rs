@@ -30,6 +30,7 @@ pub struct RedisServerBuilder {
     acl: Option<String>,
     primary: Option<Primary>,
     config: Vec<(String, String)>,
+    through: Vec<String>,
     access: Access,
 }
 
@@ -78,6 +79,13 @@ impl RedisServerBuilder {
     /// `.config("maxmemory", "10mb")`, `.config("save", "60 1")`.
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.config.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server, also when it is started again, by a command that is given the program and its arguments and
+    /// runs it in its own place: `&["env", "LD_PRELOAD=..."]`.
+    pub fn through<W: Into<String>>(mut self, command: impl IntoIterator<Item = W>) -> Self {
+        self.through = command.into_iter().map(Into::into).collect();
         self
     }
 
@@ -163,11 +171,12 @@ impl RedisServerBuilder {
             folder.path().join("redis.conf"),
             self.redis_conf(folder.path(), port.number()),
         )?;
-        let process = server_process(&program, folder.path()).spawn()?;
+        let process = server_process(&program, folder.path(), &self.through).spawn()?;
         Ok(RedisServer {
             process: Mutex::new(Arc::new(process)),
             control: self.control(socket)?,
             program,
+            through: self.through.clone(),
             folder,
             port,
             access: self.access.clone(),
@@ -253,10 +262,12 @@ impl RedisServer {
     }
 }
 
-pub(super) fn server_process(program: &Path, folder: &Path) -> ProcessBuilder {
-    Process::builder("redis", program)
-        .arg("redis.conf")
-        .folder(folder)
+pub(super) fn server_process(program: &Path, folder: &Path, through: &[String]) -> ProcessBuilder {
+    let builder = match through {
+        [] => Process::builder("redis", program),
+        [command, args @ ..] => Process::builder("redis", command).args(args).arg(program),
+    };
+    builder.arg("redis.conf").folder(folder)
 }
 
 fn server_program() -> anyhow::Result<PathBuf> {

@@ -42,6 +42,7 @@ pub struct RedisServer {
     folder: Folder,
     port: Port,
     program: PathBuf,
+    through: Vec<String>,
     access: Access,
     control: redis::Client,
 }
@@ -159,7 +160,7 @@ impl RedisServer {
             self.process().exit_status().is_some(),
             "the server is still running"
         );
-        let process = Arc::new(server_process(&self.program, self.dir()).spawn()?);
+        let process = Arc::new(server_process(&self.program, self.dir(), &self.through).spawn()?);
         *self.lock() = process;
         self.wait_ready().await
     }

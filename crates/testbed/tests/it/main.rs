@@ -12,6 +12,7 @@ mod raw_connection;
 mod recorder;
 mod redis_server;
 mod stub;
+mod tcp_impairments;
 mod tcp_proxy;
 mod tls;
 

@@ -313,3 +313,13 @@ async fn tcp_ping(url: &str) -> redis::RedisResult<String> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     redis::cmd("PING").query_async(&mut connection).await
 }
+
+#[tokio::test]
+async fn a_command_may_start_the_server_each_time() -> anyhow::Result<()> {
+    let through = ["sh", "-c", "echo started by sh; exec \"$@\"", "sh"];
+    let server = RedisServer::builder().through(through).start().await?;
+    server.restart().await?;
+    let told = server.log();
+    assert_eq!(told.matches("started by sh").count(), 2, "{told}");
+    Ok(())
+}
