@@ -6,6 +6,9 @@
 //! 3. The server drains: nobody new is let in, who is in flight gets the answer, within `DRAIN_TIMEOUT`.
 //! 4. Only then does the client end: until here replies come in for those who wait. Whoever still waits
 //!    gets 503 from that, rather than a connection that breaks.
+//!
+//! A client that is closed before that has met a bug of its own and serves nobody any more. Then the process
+//! ends with an error, so that whoever keeps it running starts another.
 
 use std::{
     pin::pin,
@@ -15,7 +18,7 @@ use std::{
 
 use service::{Endpoints, Exchanges, Process, ServiceError, server};
 use streams::Client;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{config::Config, health::Health, router, weather::Weather};
 
@@ -30,8 +33,17 @@ pub async fn run(
     process: Process,
     endpoints: Endpoints,
 ) -> Result<(), ServiceError> {
+    let client = Client::connect(config.client(&process.registry)).await?;
+    serve(client, config, process, endpoints).await
+}
+
+async fn serve(
+    client: Client,
+    config: Config,
+    process: Process,
+    endpoints: Endpoints,
+) -> Result<(), ServiceError> {
     let Process { registry, shutdown } = process;
-    let client = Client::connect(config.client(&registry)).await?;
     let exchanges = Exchanges::new(&registry, config.http.max_headers)?;
     let weather = Arc::new(Weather::new(client.clone(), &config));
     let health = Health {
@@ -41,16 +53,16 @@ pub async fn run(
     };
     let app = router::app(weather, health.clone(), registry.clone(), &exchanges);
     let admin = router::admin(health, registry, &exchanges);
-    let server::Drain { delay, timeout } = config.drain.server();
+    let bound = config.drain.server();
     let drain = server::Drain {
-        delay,
-        timeout: timeout + LAST_ANSWERS,
+        timeout: bound.timeout + LAST_ANSWERS,
+        ..bound
     };
     let mut served =
         pin!(endpoints.serve(app, admin, config.http.limits(), drain, shutdown.started()));
     let out_of_time = async {
         shutdown.started().await;
-        sleep(delay + timeout).await;
+        sleep(bound.delay + bound.timeout).await;
     };
     tokio::select! {
         _ = &mut served => client.close(),
@@ -59,6 +71,47 @@ pub async fn run(
             client.close();
             served.await;
         }
+        () = client.closed() => {
+            // Who waited has been told, and who comes now is: 503.
+            let _ = timeout(LAST_ANSWERS, served).await;
+            return Err(ServiceError::Failed("the client of the engine ended by itself".into()));
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use common::shutdown::Shutdown;
+    use prometheus::Registry;
+    use service::settings::parse_from;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_does_not_outlive_its_client() {
+        let args = [
+            "ingress",
+            "--listen=127.0.0.1:0",
+            "--redis-url=redis://127.0.0.1:1",
+        ];
+        let config: Config = parse_from(args.map(Into::into)).expect("good flags");
+        let registry = Registry::new();
+        let client = Client::connect(config.client(&registry))
+            .await
+            .expect("good settings");
+        let endpoints = Endpoints::bind(config.listen, None)
+            .await
+            .expect("a free port");
+        let (_trigger, shutdown) = Shutdown::manual();
+        let process = Process { registry, shutdown };
+        let serving = tokio::spawn(serve(client.clone(), config, process, endpoints));
+        // As it does itself when one of its loops panics.
+        client.close();
+        let ended = timeout(Duration::from_secs(30), serving)
+            .await
+            .expect("it ends");
+        let error = ended.expect("no panic").expect_err("it ended by itself");
+        assert!(error.to_string().contains("ended by itself"), "{error}");
+    }
 }

@@ -108,7 +108,7 @@ pub struct ClientHealth {
     pub backlog: Option<Backlog>,
     /// The workers alive.
     pub workers: Vec<WorkerSummary>,
-    /// What is at fault now, by part: `reader`, `writer` or `observer`.
+    /// What is at fault now, by part: `reader`, `writer`, `observer` or `sentinels`.
     pub faults: BTreeMap<&'static str, String>,
 }
 
@@ -132,7 +132,8 @@ pub struct WorkerHealth {
     pub backlog: Option<Backlog>,
     /// The workers alive, this one included.
     pub workers: Vec<WorkerSummary>,
-    /// What is at fault now, by part: `fetch`, `settle`, `lease`, `janitor`, `dead-letters` or `drain`.
+    /// What is at fault now, by part: `fetch`, `settle`, `lease`, `janitor`, `dead-letters`, `sentinels`
+    /// or `drain`.
     pub faults: BTreeMap<&'static str, String>,
 }
 

@@ -65,6 +65,11 @@
 //! never shared with reads that block, are given up when an answer is late, and are opened again with growing,
 //! jittered pauses, resolving the name anew.
 //!
+//! With Sentinel, `redis+sentinel://host1,host2,host3/mymaster` in place of the URL ([`RedisConfig::url`]): each
+//! connection asks the sentinels where the primary is, and refuses a server that is none. They are also asked once a
+//! second, so that all connections leave an old primary that was replaced while it can still be reached. The
+//! answer of the latest failover counts. While no sentinel answers, what is connected serves on.
+//!
 //! # Faults
 //!
 //! No fault of Redis ends a client or a worker. Each is logged once when it begins and then rarely, shows in
@@ -72,7 +77,7 @@
 //! where requests cannot be served. While Redis refuses writes a circuit breaker refuses requests at once.
 //!
 //! A panic of a handler is answered as [`RequestError::Panicked`]. A panic in one of the loops of this crate would
-//! be a bug: it closes the client ([`RequestError::Closed`], [`NotReady::Closed`]) or ends the worker
+//! be a bug: it closes the client ([`Client::closed`], [`RequestError::Closed`], [`NotReady::Closed`]) or ends the worker
 //! ([`WorkerError::Ended`]), so that whoever runs them can begin anew.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -81,6 +86,7 @@ mod clock;
 mod config;
 mod envelope;
 mod error;
+mod follow;
 mod health;
 mod instance;
 mod keys;
@@ -95,6 +101,7 @@ mod read_limit;
 mod status;
 mod wire;
 mod worker;
+mod write_limit;
 
 pub use client::{Client, Options, Reply};
 pub use config::{ClientConfig, RedisConfig, ReplyStream, WorkerConfig};

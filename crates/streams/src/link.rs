@@ -141,9 +141,9 @@ impl Link {
             .map(|connection| connection.server.run_id.clone());
         async move {
             let moved = followed
-                .wait_for(|server| {
+                .wait_for(|lead| {
                     run_id.is_some()
-                        && server.as_ref().map(|server| &server.run_id) != run_id.as_ref()
+                        && lead.as_ref().map(|lead| &lead.server.run_id) != run_id.as_ref()
                 })
                 .await
                 .is_ok();

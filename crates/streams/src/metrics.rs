@@ -1,7 +1,9 @@
 //! The figures that client and worker have in common. Each side registers its own on the registry it
 //! was given; names and meanings are the same on both.
 
-use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{
+    Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+};
 
 use crate::{
     error::ConfigError,
@@ -13,6 +15,7 @@ use crate::{
 pub(crate) struct LinkMetrics {
     pub reconnects: IntCounterVec,
     pub retries: IntCounterVec,
+    pub failovers: IntCounter,
 }
 
 /// Figures of the streams, as one look found them.
@@ -49,6 +52,13 @@ impl LinkMetrics {
         Ok(Self {
             reconnects: register(registry, reconnects)?,
             retries: register(registry, retries)?,
+            failovers: register(
+                registry,
+                IntCounter::new(
+                    "redis_failovers_total",
+                    "Changes to another primary that the sentinels named.",
+                ),
+            )?,
         })
     }
 }

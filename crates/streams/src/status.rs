@@ -148,6 +148,14 @@ impl Status {
         let _ = self.readiness.subscribe().wait_for(Result::is_ok).await;
     }
 
+    /// Resolves when it has ended.
+    pub(crate) async fn closed(&self) {
+        let mut readiness = self.readiness.subscribe();
+        let _ = readiness
+            .wait_for(|readiness| *readiness == Err(NotReady::Closed))
+            .await;
+    }
+
     /// Under the lock, so that of two threads the one that looked last has the last word.
     fn update(&self, inner: &Inner) {
         let of_part = |part| match inner.parts.get(part) {

@@ -22,6 +22,7 @@ const MORE_RSS: u64 = 64 << 20;
 const UNUSUAL: &[&str] = &[
     "log_lines_dropped_total",
     "redis_command_retries_total",
+    "redis_failovers_total",
     "redis_reconnects_total",
 ];
 const UNUSUAL_IN_INGRESS: &[&str] = &[

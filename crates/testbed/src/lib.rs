@@ -6,7 +6,7 @@
 //! parallel. Linux only: figures come from `/proc`. Real processes live in real time: none of this goes together
 //! with tokio's paused clock.
 //!
-//! - What runs: [`RedisServer`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them, [`Port`],
+//! - What runs: [`RedisServer`] and [`Sentinels`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them, [`Port`],
 //!   [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
 //! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
@@ -81,6 +81,8 @@ pub use metrics::{Metrics, Sample};
 pub use nix::sys::signal::Signal;
 pub use ports::Port;
 pub use process::{Process, ProcessBuilder, raise_descriptor_limit};
-pub use redis_server::{RedisServer, RedisServerBuilder, ServerVersion};
+pub use redis_server::{
+    RedisServer, RedisServerBuilder, Sentinels, SentinelsBuilder, ServerVersion,
+};
 pub use tcp_proxy::{Impairment, TcpProxy, Way};
 pub use tls::{Certificates, ServerTls};

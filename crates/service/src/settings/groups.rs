@@ -19,7 +19,8 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct Redis {
-    /// redis://host:port, rediss:// for TLS, unix:///path; may hold a user, a password and a database
+    /// redis://host:port, rediss:// for TLS, unix:///path; may hold a user, a password and a database. With
+    /// sentinels redis+sentinel://host:port,host:port/name, all of them and what they call the primary
     #[arg(long, env, default_value = "redis://127.0.0.1:6379", value_parser = secret, hide_env_values = true)]
     pub redis_url: Secret,
     /// The ACL user; wins over the one in the URL
@@ -31,7 +32,16 @@ pub struct Redis {
     /// A file that holds the password, read again at every connect; wins over REDIS_PASSWORD
     #[arg(long, env, value_parser = path)]
     pub redis_password_file: Option<PathBuf>,
-    /// A PEM file with the certificate authorities to trust for rediss://, in place of the public ones
+    /// The ACL user at the sentinels
+    #[arg(long, env, value_parser = text)]
+    pub redis_sentinel_username: Option<String>,
+    /// The password at the sentinels, where they ask for one
+    #[arg(long, env, value_parser = secret, hide_env_values = true)]
+    pub redis_sentinel_password: Option<Secret>,
+    /// A file that holds the sentinels' password, read each time they are asked; wins over REDIS_SENTINEL_PASSWORD
+    #[arg(long, env, value_parser = path)]
+    pub redis_sentinel_password_file: Option<PathBuf>,
+    /// A PEM file with the certificate authorities to trust for TLS, in place of the public ones
     #[arg(long, env, value_parser = path)]
     pub redis_ca_file: Option<PathBuf>,
 }
@@ -40,12 +50,18 @@ impl Redis {
     /// These settings as the engine takes them.
     pub fn config(&self) -> RedisConfig {
         let mut config = RedisConfig::new(self.redis_url.reveal());
+        let revealed =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
         config.username.clone_from(&self.redis_username);
-        config.password = self
-            .redis_password
-            .as_ref()
-            .map(|password| password.reveal().to_owned());
+        config.password = revealed(&self.redis_password);
         config.password_file.clone_from(&self.redis_password_file);
+        config
+            .sentinel_username
+            .clone_from(&self.redis_sentinel_username);
+        config.sentinel_password = revealed(&self.redis_sentinel_password);
+        config
+            .sentinel_password_file
+            .clone_from(&self.redis_sentinel_password_file);
         config.ca_file.clone_from(&self.redis_ca_file);
         config
     }
@@ -90,8 +106,8 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
         ConfigError::NamesCollide => "REQUEST_STREAM, RESPONSE_STREAM",
         // The reason names no part of the URL, which may hold a password, and helps nobody to mend it.
         ConfigError::Url { .. } => {
-            return "REDIS_URL: the value is not the URL of a Redis: redis://, rediss:// or unix:// is expected, \
-                    for example redis://127.0.0.1:6379"
+            return "REDIS_URL: the value is not the URL of a Redis: redis://, rediss://, unix:// or \
+                    redis+sentinel://host,host/name is expected, for example redis://127.0.0.1:6379"
                 .into();
         }
         ConfigError::NoTerminals => "TERMINALS",

@@ -1,4 +1,5 @@
-//! The start of a client, and its background loops: the reply reader, the writer and the observer.
+//! The start of a client, and its background loops: the reply reader, the writer, the observer, and the one that
+//! follows the primary.
 //!
 //! None of them ends on its own. One that panics all the same would leave every caller waiting, so that it
 //! closes the client: callers are told at once, and so is whoever asks for readiness.
@@ -19,7 +20,7 @@ use super::{
     admission::Admission,
     metrics::ClientMetrics,
     observer::Observer,
-    outbox::Outbox,
+    outbox::{self, Outbox},
     policy::{BREAKER, RETRY_CAPACITY, RETRY_RESERVE},
     replies::{self, Displaced, ReplyReader},
     shared::Shared,
@@ -29,12 +30,14 @@ use super::{
 use crate::{
     config::{ClientConfig, ReplyStream},
     error::{ConfigError, Fault},
+    follow::follow,
     instance::instance,
     link::Link,
     panic::panic_text,
     read_limit::ReadLimit,
     status::Status,
     wire::{Connector, ReplyStreamReader},
+    write_limit::WriteLimit,
 };
 
 /// The background loops; they end with this.
@@ -100,6 +103,7 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
         link: link("writer", Duration::ZERO),
         breaker: breaker.clone(),
         budget: RetryBudget::new(RETRY_RESERVE, RETRY_CAPACITY),
+        limit: WriteLimit::new(outbox::MOST_BYTES),
         reader: reader_in_place,
     };
     let observer = Observer {
@@ -113,6 +117,11 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
     loops.spawn(reader.run());
     loops.spawn(writer.run());
     loops.spawn(observer.run());
+    loops.spawn(follow(
+        connector.clone(),
+        Arc::clone(&shared.status),
+        shared.metrics.links.failovers.clone(),
+    ));
     let watching = tokio::spawn(watch_over(Arc::clone(&shared), loops));
     Ok((shared, Loops(watching.abort_handle())))
 }
@@ -158,6 +167,7 @@ mod tests {
         loops.spawn(std::future::pending());
         loops.spawn(async { panic!("a bug") });
         watch_over(Arc::clone(&shared), loops).await;
+        shared.status.closed().await;
         assert_eq!(shared.status.readiness(), Err(NotReady::Closed));
         assert_eq!(waiting.await, Ok(Err(RequestError::Closed)));
     }

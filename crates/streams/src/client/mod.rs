@@ -145,6 +145,12 @@ impl Client {
         self.shared.status.ready().await;
     }
 
+    /// Resolves when the client is closed: by [`close`](Self::close), or because one of its loops panicked, which
+    /// is a bug. It does not come back; whoever runs it can begin anew.
+    pub async fn closed(&self) {
+        self.shared.status.closed().await;
+    }
+
     /// The state of every part.
     pub fn health(&self) -> ClientHealth {
         let shared = &*self.shared;

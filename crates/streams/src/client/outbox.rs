@@ -18,8 +18,8 @@ use crate::{mutex::lock, wire::EntryId};
 const MOST: usize = 512;
 
 /// Most bytes of bodies in one write, a single larger one aside: a write has to get through within the
-/// response timeout.
-const MOST_BYTES: usize = 4 << 20;
+/// response timeout. Where it does not, the writer takes less.
+pub(super) const MOST_BYTES: usize = 4 << 20;
 
 /// A request on its way to the stream.
 #[derive(Debug, Clone)]
@@ -79,13 +79,18 @@ impl Outbox {
         }
     }
 
-    /// Adds to what the writer still has as much as fits into one write, the oldest first.
-    pub(super) fn take(&self, parcels: &mut Vec<Parcel>, withdrawals: &mut Vec<EntryId>) {
+    /// Adds to what the writer still has as much as fits into one write of so many bytes, the oldest first.
+    pub(super) fn take(
+        &self,
+        parcels: &mut Vec<Parcel>,
+        withdrawals: &mut Vec<EntryId>,
+        most_bytes: usize,
+    ) {
         let mut bytes: usize = parcels.iter().map(|parcel| parcel.body.len()).sum();
         let mut inner = lock(&self.inner);
         while let Some(first) = inner.parcels.first_entry() {
             bytes += first.get().body.len();
-            if !parcels.is_empty() && (parcels.len() >= MOST || bytes > MOST_BYTES) {
+            if !parcels.is_empty() && (parcels.len() >= MOST || bytes > most_bytes) {
                 break;
             }
             parcels.push(first.remove());
@@ -139,7 +144,7 @@ mod tests {
 
     fn taken(outbox: &Outbox) -> Vec<Uuid> {
         let mut parcels = Vec::new();
-        outbox.take(&mut parcels, &mut Vec::new());
+        outbox.take(&mut parcels, &mut Vec::new(), MOST_BYTES);
         parcels.iter().map(|parcel| parcel.id).collect()
     }
 

@@ -11,6 +11,8 @@
 //!   is left as it is: perhaps it was written, then the reply will come;
 //! - a request that met no connection yet was not sent and costs no budget.
 //!
+//! A write that got no answer in time is followed by smaller ones: it may have been too much for the way there.
+//!
 //! What cannot be sent within its send time is answered as unavailable, what is refused for a lasting
 //! reason at once; but a request that an earlier write may have brought to the stream is left to wait for its reply. A request is written only while the reply reader has its place: while the reply stream
 //! cannot be read, work would be done that nobody can answer. A reader that is without its place for
@@ -32,6 +34,7 @@ use crate::{
     error::{Fault, RequestError},
     link::Link,
     wire::{EntryId, RequestBatch, WireError, Written},
+    write_limit::WriteLimit,
 };
 
 pub(super) struct Writer {
@@ -39,6 +42,8 @@ pub(super) struct Writer {
     pub link: Link,
     pub breaker: CircuitBreaker,
     pub budget: RetryBudget,
+    /// How many bytes go out in one write.
+    pub limit: WriteLimit,
     /// Whether the reply reader has its place.
     pub reader: watch::Receiver<Result<(), Displaced>>,
 }
@@ -55,9 +60,16 @@ impl Writer {
             if parcels.is_empty() && withdrawals.is_empty() {
                 self.shared.outbox.filled().await;
             }
-            self.shared.outbox.take(&mut parcels, &mut withdrawals);
+            let most_bytes = self.limit.bytes();
+            self.shared
+                .outbox
+                .take(&mut parcels, &mut withdrawals, most_bytes);
             self.give_up_overdue(&mut parcels, last_fault);
-            if let Err(error) = self.flush(&mut parcels, &mut withdrawals).await {
+            // What a write that timed out has left behind may be more than the next one should have.
+            let later = parcels.split_off(fitting(&parcels, most_bytes));
+            let flushed = self.flush(&mut parcels, &mut withdrawals).await;
+            parcels.extend(later);
+            if let Err(error) = flushed {
                 last_fault = error.fault;
                 self.link.pause().await;
             }
@@ -95,10 +107,17 @@ impl Writer {
             &mut nothing
         };
         sent.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
+        let bytes = sent.iter().map(|parcel| parcel.body.len()).sum();
         let batch = self.shared.batch(sent, withdrawals);
         let written = match batch.send(connection, &self.shared.names.requests).await {
-            Ok(written) => written,
+            Ok(written) => {
+                self.limit.got_through(bytes);
+                written
+            }
             Err(error) => {
+                if error.fault == Fault::Timeout {
+                    self.limit.timed_out();
+                }
                 self.broken_off(sent);
                 permit.failure();
                 self.link.failed(&error);
@@ -272,6 +291,16 @@ impl Shared {
             }),
         );
     }
+}
+
+/// How many of these, from the first on, make one write of so many bytes; a single larger one is one, too.
+fn fitting(parcels: &[Parcel], most_bytes: usize) -> usize {
+    let mut bytes = 0;
+    let fit = parcels.iter().take_while(|parcel| {
+        bytes += parcel.body.len();
+        bytes <= most_bytes
+    });
+    fit.count().max(1).min(parcels.len())
 }
 
 /// Whether what Redis refused for this reason now it may well take a moment later.

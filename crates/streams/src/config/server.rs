@@ -8,7 +8,10 @@ use crate::{error::ConfigError, wire::check_url};
 /// Where Redis is and how to get in.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path`.
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path`. With sentinels
+    /// `redis+sentinel://[user[:password]@]host[:port][,host[:port]]…/name[/db]`: the hosts are all the sentinels
+    /// (port 26379 unless given, 16 at most), the name is what they call the primary, and the user and the
+    /// password are for the servers. `rediss+sentinel://…` for TLS to sentinels and servers.
     pub url: String,
     /// The ACL user; overrides the one in the URL.
     pub username: Option<String>,
@@ -17,11 +20,17 @@ pub struct RedisConfig {
     /// A file that holds the password, read again at every connect so that it can be rotated.
     /// Overrides [`password`](Self::password); one trailing line break is dropped.
     pub password_file: Option<PathBuf>,
-    /// A PEM file with the certificate authorities to trust for `rediss://`, in place of the
-    /// public ones.
+    /// The ACL user at the sentinels.
+    pub sentinel_username: Option<String>,
+    /// The password at the sentinels, where they ask for one. Never logged.
+    pub sentinel_password: Option<String>,
+    /// A file that holds the sentinels' password, read each time they are asked. Overrides
+    /// [`sentinel_password`](Self::sentinel_password); one trailing line break is dropped.
+    pub sentinel_password_file: Option<PathBuf>,
+    /// A PEM file with the certificate authorities to trust for TLS, in place of the public ones.
     pub ca_file: Option<PathBuf>,
-    /// How long one attempt to connect may take, TLS and authentication included. Default 2 s, 10 ms at least,
-    /// a day at most.
+    /// How long one attempt to connect may take, TLS and authentication included; sentinels have half of it to
+    /// answer. Default 2 s, 10 ms at least, a day at most.
     pub connect_timeout: Duration,
     /// How long a command that does not block may take to answer before the connection is given up.
     /// Default 2 s, 10 ms at least, a day at most.
@@ -36,6 +45,9 @@ impl RedisConfig {
             username: None,
             password: None,
             password_file: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            sentinel_password_file: None,
             ca_file: None,
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
@@ -56,6 +68,8 @@ impl fmt::Debug for RedisConfig {
         f.debug_struct("RedisConfig")
             .field("username", &self.username)
             .field("password_file", &self.password_file)
+            .field("sentinel_username", &self.sentinel_username)
+            .field("sentinel_password_file", &self.sentinel_password_file)
             .field("ca_file", &self.ca_file)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
@@ -71,6 +85,7 @@ mod tests {
     fn no_secret_is_printed() {
         let mut redis = RedisConfig::new("redis://user:hunter2@host");
         redis.password = Some("hunter2".into());
+        redis.sentinel_password = Some("hunter2".into());
         assert!(!format!("{redis:?}").contains("hunter2"));
     }
 }

@@ -11,6 +11,8 @@ pub enum Fault {
     Timeout,
     /// The certificate, the handshake or the CA file.
     Tls,
+    /// No sentinel names a primary.
+    NoPrimary,
     /// Redis is loading its data.
     Loading,
     /// This server is a replica, or was made one.
@@ -42,6 +44,7 @@ impl Fault {
             Self::Disconnected => "disconnected",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::NoPrimary => "no-primary",
             Self::Loading => "loading",
             Self::ReadOnly => "read-only",
             Self::OutOfMemory => "out-of-memory",
@@ -81,6 +84,7 @@ impl fmt::Display for Fault {
             Self::Tls => {
                 "the TLS connection to Redis failed; check the certificate and the CA file"
             }
+            Self::NoPrimary => "no sentinel names a primary",
             Self::Loading => "Redis is loading its data",
             Self::ReadOnly => "this Redis is a replica and takes no writes",
             Self::OutOfMemory => "Redis is out of memory (maxmemory)",

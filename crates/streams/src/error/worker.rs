@@ -12,7 +12,7 @@ pub enum WorkerError {
     /// its leases have lapsed.
     #[error("the loop of the worker that is called {part} ended by itself")]
     Ended {
-        /// Which one: `fetch`, `settle`, `janitor` or `lease`.
+        /// Which one: `fetch`, `settle`, `janitor`, `sentinels` or `lease`.
         part: &'static str,
     },
     /// The thread that renews leases could not be started.

@@ -1,30 +1,50 @@
-//! Opening connections: names resolved anew each time, credentials read anew, TLS, the server probed,
-//! a replica refused, everything within its time.
+//! Opening connections: the primary asked for where there are sentinels, names resolved anew each time,
+//! credentials read anew, TLS, the server probed, a replica refused, everything within its time.
 //!
 //! All connections of one client or worker must end at the same server process, or a request could
 //! be written to a new primary while its reply is awaited from the old one. Each connection therefore
 //! publishes the `run_id` it found in [`Followed`]; whoever holds a connection to another server sees
 //! the change and gives its connection up.
+//!
+//! An old primary that was cut off from its sentinels looks as well as before to whoever is still connected.
+//! So the sentinels are also asked from time to time: [`Connector::look`] opens a connection to a primary that
+//! nobody is connected to yet, and with that all others follow. One that was on its way to the old primary
+//! meanwhile is given up.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, Pipeline, ProtocolVersion, TlsCertificates, Value,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, IntoConnectionInfo, Pipeline, Value, aio::MultiplexedConnection,
 };
 use tokio::sync::watch;
 
-use super::{WireError, probe::Server};
+use super::{
+    WireError,
+    login::Login,
+    probe::Server,
+    sentinel::{Primary, SentinelUrl, Sentinels},
+};
 use crate::{
     config::RedisConfig,
     error::{ConfigError, Fault},
 };
 
 /// The server that the newest connection found.
-pub(crate) type Followed = watch::Receiver<Option<Server>>;
+pub(crate) type Followed = watch::Receiver<Option<Lead>>;
+
+/// A server that all connections lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lead {
+    pub server: Server,
+    /// As the sentinels named it, where there are any.
+    pub primary: Option<Primary>,
+}
 
 /// Whether this can be the URL of a Redis. What is wrong is told without the URL, which may hold a password.
 pub(crate) fn check_url(url: &str) -> Result<(), ConfigError> {
+    if let Some(parsed) = SentinelUrl::parse(url) {
+        return parsed.map(drop);
+    }
     match url.into_connection_info() {
         Ok(_) => Ok(()),
         Err(error) => Err(ConfigError::Url {
@@ -33,12 +53,13 @@ pub(crate) fn check_url(url: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Opens connections to one Redis.
+/// Opens connections to one Redis, or to the primary that sentinels name.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     config: Arc<RedisConfig>,
+    sentinels: Option<Arc<Sentinels>>,
     name: Arc<str>,
-    followed: watch::Sender<Option<Server>>,
+    followed: watch::Sender<Option<Lead>>,
 }
 
 /// A connection and the server it leads to.
@@ -50,8 +71,14 @@ pub(crate) struct Connection {
 impl Connector {
     /// `name` is what `CLIENT LIST` shows, followed by the part that uses the connection.
     pub(crate) fn new(config: RedisConfig, name: &str) -> Self {
+        let config = Arc::new(config);
+        // One that is wrong was refused with the settings.
+        let sentinels = SentinelUrl::parse(&config.url)
+            .and_then(Result::ok)
+            .map(|url| Arc::new(Sentinels::new(url, &config)));
         Self {
-            config: Arc::new(config),
+            config,
+            sentinels,
             name: name.into(),
             followed: watch::Sender::new(None),
         }
@@ -72,12 +99,46 @@ impl Connector {
         }
     }
 
+    pub(crate) fn has_sentinels(&self) -> bool {
+        self.sentinels.is_some()
+    }
+
+    /// Asks the sentinels, where there are any, whether the primary is still the one that the connections lead to,
+    /// and has them follow if not.
+    pub(crate) async fn look(&self) -> Result<(), WireError> {
+        let Some(sentinels) = &self.sentinels else {
+            return Ok(());
+        };
+        sentinels.ask().await?;
+        let elsewhere = match (&*self.followed.borrow(), sentinels.primary()) {
+            (Some(lead), Some(primary)) => !lead.is_at(&primary),
+            // Whoever needs a connection opens the first.
+            _ => false,
+        };
+        if elsewhere {
+            self.open("sentinels", Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
     async fn attempt(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
+        let (info, primary) = match &self.sentinels {
+            None => (self.config.url.as_str().into_connection_info()?, None),
+            Some(sentinels) => {
+                let asked = sentinels.ask().await;
+                let Some(primary) = sentinels.primary() else {
+                    asked?;
+                    return Err(WireError::new(Fault::NoPrimary, "nobody was asked"));
+                };
+                let info = sentinels.url.server(&primary.host, primary.port);
+                (info, Some(primary))
+            }
+        };
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.config.connect_timeout))
             .set_response_timeout(Some(self.config.response_timeout + block));
-        let mut inner = self
-            .client()
+        let mut inner = Login::at_redis(&self.config)
+            .client(info)
             .await?
             .get_multiplexed_async_connection_with_config(&settings)
             .await?;
@@ -91,50 +152,40 @@ impl Connector {
         answers.pop();
         let server = Server::read(answers)?;
         server.require_primary()?;
-        self.followed.send_if_modified(|followed| {
-            let changed = followed.as_ref() != Some(&server);
-            *followed = Some(server.clone());
-            changed
-        });
+        self.lead(Lead {
+            server: server.clone(),
+            primary,
+        })?;
         Ok(Connection { inner, server })
     }
 
-    /// Made anew for each connection, so that a rotated password and a new CA are picked up.
-    async fn client(&self) -> Result<redis::Client, WireError> {
-        let config = &self.config;
-        let info = config.url.as_str().into_connection_info()?;
-        // The answers are read in the shapes of RESP2, whatever the URL asks for.
-        let mut settings = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP2)
-            .set_skip_set_lib_name();
-        if let Some(username) = &config.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(file) = &config.password_file {
-            let password = read(file, Fault::NoAuth).await?;
-            let password = String::from_utf8(password)
-                .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
-            let line = password.strip_suffix('\n').unwrap_or(&password);
-            settings = settings.set_password(line.strip_suffix('\r').unwrap_or(line));
-        } else if let Some(password) = &config.password {
-            settings = settings.set_password(password);
-        }
-        let info = info.set_redis_settings(settings);
-        Ok(match &config.ca_file {
-            Some(file) => {
-                let root_cert = Some(read(file, Fault::Tls).await?);
-                redis::Client::build_with_tls(
-                    info,
-                    TlsCertificates {
-                        client_tls: None,
-                        root_cert,
-                    },
-                )?
+    /// Has all connections lead there, unless the sentinels have named another primary in the meantime.
+    fn lead(&self, lead: Lead) -> Result<(), WireError> {
+        let mut replaced = false;
+        self.followed.send_if_modified(|followed| {
+            let newest = self.sentinels.as_ref().and_then(|known| known.primary());
+            replaced = newest.is_some_and(|newest| !lead.is_at(&newest));
+            let changed = !replaced && followed.as_ref() != Some(&lead);
+            if changed {
+                *followed = Some(lead);
             }
-            None => redis::Client::open(info)?,
-        })
+            changed
+        });
+        if replaced {
+            return Err(WireError::new(
+                Fault::Disconnected,
+                "the sentinels name another primary now",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Lead {
+    fn is_at(&self, primary: &Primary) -> bool {
+        self.primary
+            .as_ref()
+            .is_some_and(|lead| lead.is_at(primary))
     }
 }
 
@@ -157,7 +208,7 @@ impl Connection {
         followed
             .borrow()
             .as_ref()
-            .is_none_or(|server| server.run_id == self.server.run_id)
+            .is_none_or(|lead| lead.server.run_id == self.server.run_id)
     }
 }
 
@@ -167,10 +218,4 @@ impl std::fmt::Debug for Connection {
             .field("server", &self.server)
             .finish_non_exhaustive()
     }
-}
-
-async fn read(file: &Path, fault: Fault) -> Result<Vec<u8>, WireError> {
-    tokio::fs::read(file).await.map_err(|error| {
-        WireError::new(fault, format!("{} cannot be read: {error}", file.display()))
-    })
 }

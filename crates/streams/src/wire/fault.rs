@@ -32,6 +32,7 @@ impl WireError {
             Fault::Disconnected
             | Fault::Timeout
             | Fault::Tls
+            | Fault::NoPrimary
             | Fault::ReadOnly
             | Fault::NoAuth
             | Fault::Other => true,

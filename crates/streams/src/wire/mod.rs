@@ -8,12 +8,14 @@ mod fault;
 #[cfg(any(test, fuzzing))]
 mod foreign;
 mod group;
+mod login;
 mod observe;
 mod probe;
 mod replies;
 mod requests;
+mod sentinel;
 
-pub(crate) use connect::{Connection, Connector, Followed, check_url};
+pub(crate) use connect::{Connection, Connector, Followed, Lead, check_url};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, EntryId};
 pub(crate) use fault::WireError;

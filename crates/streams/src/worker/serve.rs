@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     error::{ConfigError, WorkerError},
+    follow::follow,
     read_limit::ReadLimit,
 };
 
@@ -70,11 +71,17 @@ pub(super) async fn serve(
         Arc::clone(&core),
         core.link("janitor", Duration::ZERO),
     ));
+    let follow = tokio::spawn(follow(
+        core.connector.clone(),
+        Arc::clone(&core.status),
+        core.metrics.links.failovers.clone(),
+    ));
     let mut loops = Loops {
         core: Arc::clone(&core),
         fetch,
         settle,
         janitor,
+        follow,
         stop_lease,
     };
 
@@ -112,6 +119,7 @@ struct Loops {
     fetch: JoinHandle<()>,
     settle: JoinHandle<()>,
     janitor: JoinHandle<()>,
+    follow: JoinHandle<()>,
     /// The loop of the leases ends when this is dropped.
     stop_lease: watch::Sender<()>,
 }
@@ -123,6 +131,7 @@ impl Loops {
             _ = &mut self.fetch => "fetch",
             _ = &mut self.settle => "settle",
             _ = &mut self.janitor => "janitor",
+            _ = &mut self.follow => "sentinels",
             () = self.stop_lease.closed() => "lease",
         }
     }
@@ -133,6 +142,7 @@ impl Drop for Loops {
         self.fetch.abort();
         self.settle.abort();
         self.janitor.abort();
+        self.follow.abort();
         self.core.running.cut();
         self.core.settle.close();
         self.core.status.close();
@@ -153,6 +163,7 @@ mod tests {
             fetch: tokio::spawn(fetch),
             settle: tokio::spawn(std::future::pending()),
             janitor: tokio::spawn(std::future::pending()),
+            follow: tokio::spawn(std::future::pending()),
             stop_lease,
         };
         (loops, stops)

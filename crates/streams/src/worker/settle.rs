@@ -25,16 +25,18 @@ use uuid::Uuid;
 
 use super::{core::Core, running::InHand};
 use crate::{
+    error::Fault,
     link::{Link, pause_after},
     mutex::lock,
     wire::{Settled, SettledBatch, WireError},
+    write_limit::WriteLimit,
 };
 
 /// Most requests in one write.
 const MOST: usize = 512;
 
 /// Most bytes of replies in one write, a single larger one aside: a write has to get through within the
-/// response timeout, or it would be repeated for ever.
+/// response timeout, or it would be repeated for ever. Where one did not, the next ones are smaller.
 const MOST_BYTES: usize = 4 << 20;
 
 /// A request that is done with, and what is left to do for it.
@@ -138,6 +140,7 @@ impl SettleQueue {
 /// Runs until it is aborted.
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     let mut open: VecDeque<Finished> = VecDeque::new();
+    let mut limit = WriteLimit::new(MOST_BYTES);
     // Spares the first reply the connecting; if it fails, the first reply will tell.
     let _ = link.connect().await;
     loop {
@@ -151,17 +154,23 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
         core.settle.take(&mut open);
         let now = Instant::now();
         open.retain(|finished| !finished.is_overdue(now));
-        let batch = due(&mut open, now);
+        let batch = due(&mut open, now, limit.bytes());
         if batch.is_empty() {
             continue;
         }
         match flush(&core, &mut link, &batch).await {
-            Ok(settled) => match sent_off(&core, settled, batch, &mut open) {
-                Some(refusal) => link.failed(&refusal),
-                None if open.iter().all(|finished| finished.failures == 0) => link.succeeded(),
-                None => {} // Something is still refused.
-            },
+            Ok(settled) => {
+                limit.got_through(batch.iter().map(Finished::bytes).sum());
+                match sent_off(&core, settled, batch, &mut open) {
+                    Some(refusal) => link.failed(&refusal),
+                    None if open.iter().all(|finished| finished.failures == 0) => link.succeeded(),
+                    None => {} // Something is still refused.
+                }
+            }
             Err(error) => {
+                if error.fault == Fault::Timeout {
+                    limit.timed_out();
+                }
                 link.failed(&error);
                 core.metrics
                     .links
@@ -179,7 +188,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
 }
 
 /// Takes out what may be sent now, as much as fits into one write, in its order.
-fn due(open: &mut VecDeque<Finished>, now: Instant) -> Vec<Finished> {
+fn due(open: &mut VecDeque<Finished>, now: Instant, most_bytes: usize) -> Vec<Finished> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     for _ in 0..open.len() {
@@ -187,7 +196,7 @@ fn due(open: &mut VecDeque<Finished>, now: Instant) -> Vec<Finished> {
             break;
         };
         let fits =
-            batch.is_empty() || (batch.len() < MOST && bytes + finished.bytes() <= MOST_BYTES);
+            batch.is_empty() || (batch.len() < MOST && bytes + finished.bytes() <= most_bytes);
         if finished.not_before <= now && fits {
             bytes += finished.bytes();
             batch.push(finished);

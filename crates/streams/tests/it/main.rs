@@ -21,6 +21,7 @@ mod leases;
 mod log;
 mod path;
 mod scene;
+mod sentinel;
 mod slow_link;
 mod support;
 mod wire;

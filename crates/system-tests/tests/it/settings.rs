@@ -161,8 +161,8 @@ async fn a_bad_redis_url_is_not_repeated() -> anyhow::Result<()> {
         assert_eq!(code, 2, "{said}");
         assert_eq!(
             said.trim_end(),
-            "REDIS_URL: the value is not the URL of a Redis: redis://, rediss:// or unix:// is expected, \
-             for example redis://127.0.0.1:6379"
+            "REDIS_URL: the value is not the URL of a Redis: redis://, rediss://, unix:// or \
+             redis+sentinel://host,host/name is expected, for example redis://127.0.0.1:6379"
         );
     }
     Ok(())

@@ -22,7 +22,7 @@ const SOCKET_PATH_MAX: usize = 107;
 const CONTROL_USER: &str = "testbed";
 
 /// A server to start. Each method adds to what `redis.conf` says.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct RedisServerBuilder {
     port: Option<u16>,
@@ -32,6 +32,7 @@ pub struct RedisServerBuilder {
     config: Vec<(String, String)>,
     through: Vec<String>,
     access: Access,
+    sentinel: bool,
 }
 
 /// How clients get in.
@@ -41,7 +42,7 @@ pub(super) struct Access {
     pub(super) tls: Option<ServerTls>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Primary {
     port: u16,
     access: Access,
@@ -119,6 +120,12 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Watches over other servers instead of keeping data.
+    pub(super) fn sentinel(mut self) -> Self {
+        self.sentinel = true;
+        self
+    }
+
     /// Starts the server and waits until it answers, for at most 30 s.
     ///
     /// The program is the one that `REDIS_SERVER` names, else `redis-server` on `PATH`.
@@ -171,7 +178,8 @@ impl RedisServerBuilder {
             folder.path().join("redis.conf"),
             self.redis_conf(folder.path(), port.number()),
         )?;
-        let process = server_process(&program, folder.path(), &self.through).spawn()?;
+        let process =
+            server_process(&program, folder.path(), &self.through, self.sentinel).spawn()?;
         Ok(RedisServer {
             process: Mutex::new(Arc::new(process)),
             control: self.control(socket)?,
@@ -180,6 +188,7 @@ impl RedisServerBuilder {
             folder,
             port,
             access: self.access.clone(),
+            sentinel: self.sentinel,
         })
     }
 
@@ -262,12 +271,20 @@ impl RedisServer {
     }
 }
 
-pub(super) fn server_process(program: &Path, folder: &Path, through: &[String]) -> ProcessBuilder {
+pub(super) fn server_process(
+    program: &Path,
+    folder: &Path,
+    through: &[String],
+    sentinel: bool,
+) -> ProcessBuilder {
     let builder = match through {
         [] => Process::builder("redis", program),
         [command, args @ ..] => Process::builder("redis", command).args(args).arg(program),
     };
-    builder.arg("redis.conf").folder(folder)
+    builder
+        .arg("redis.conf")
+        .args(sentinel.then_some("--sentinel"))
+        .folder(folder)
 }
 
 fn server_program() -> anyhow::Result<PathBuf> {

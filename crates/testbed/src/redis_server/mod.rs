@@ -6,6 +6,7 @@
 //! in `CLIENT LIST` between two commands.
 
 mod builder;
+mod sentinels;
 mod version;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue};
 
 pub use builder::RedisServerBuilder;
+pub use sentinels::{Sentinels, SentinelsBuilder};
 pub use version::ServerVersion;
 
 use crate::eventually::eventually;
@@ -44,6 +46,7 @@ pub struct RedisServer {
     program: PathBuf,
     through: Vec<String>,
     access: Access,
+    sentinel: bool,
     control: redis::Client,
 }
 
@@ -160,7 +163,9 @@ impl RedisServer {
             self.process().exit_status().is_some(),
             "the server is still running"
         );
-        let process = Arc::new(server_process(&self.program, self.dir(), &self.through).spawn()?);
+        let process = Arc::new(
+            server_process(&self.program, self.dir(), &self.through, self.sentinel).spawn()?,
+        );
         *self.lock() = process;
         self.wait_ready().await
     }

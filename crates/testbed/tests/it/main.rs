@@ -11,6 +11,7 @@ mod process;
 mod raw_connection;
 mod recorder;
 mod redis_server;
+mod sentinels;
 mod stub;
 mod tcp_impairments;
 mod tcp_proxy;

@@ -146,7 +146,7 @@ mod tests {
             let fetched = mine.read(&mut connection, 1, None, false).await;
             let entry = fetched.expect("reads").deliveries[0].entry.id;
             Self {
-                redis: redis,
+                redis,
                 connection,
                 mine,
                 other,
