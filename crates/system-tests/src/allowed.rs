@@ -1,3 +1,6 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use testbed::Expectations;
 
 /// Counters that a fault of Redis, or of the way there, may move.
@@ -26,6 +29,9 @@ pub const DUPLICATES: &[&str] = &[
     "requests_reclaimed_total",
 ];
 
+/// How many lines a process may log in a calm run; one that logs in a loop is far beyond.
+const LINES: usize = 80;
+
 /// What a run may show. As made, everything must be calm: each method allows more.
 #[must_use]
 pub struct Allowed {
@@ -35,6 +41,11 @@ pub struct Allowed {
     pub(super) counters: Vec<&'static str>,
     pub(super) errors: Vec<&'static str>,
     pub(super) beside: bool,
+    pub(super) losses: Vec<&'static str>,
+    pub(super) poison: Option<Vec<&'static str>>,
+    pub(super) outages: bool,
+    pub(super) lines: usize,
+    pub(super) refusals: Vec<RangeInclusive<Duration>>,
 }
 
 impl Allowed {
@@ -47,6 +58,11 @@ impl Allowed {
             counters: Vec::new(),
             errors: Vec::new(),
             beside: false,
+            losses: Vec::new(),
+            poison: None,
+            outages: false,
+            lines: LINES,
+            refusals: Vec::new(),
         }
     }
 
@@ -101,6 +117,40 @@ impl Allowed {
     /// Requests for weather that are not in the history.
     pub fn requests_beside_the_history(mut self) -> Self {
         self.beside = true;
+        self
+    }
+
+    /// Entries may be lost by these commands of Redis, which the test itself carried out: `FLUSHALL`, `DEL`, `XTRIM`.
+    pub fn losses(mut self, commands: &[&'static str]) -> Self {
+        self.losses.extend(commands);
+        self
+    }
+
+    /// Who asks for these cities may be answered 502, and no other request may become a dead letter.
+    pub fn poison(mut self, cities: &[&'static str]) -> Self {
+        for city in cities {
+            self.history = self.history.allow_for(city, [502]);
+        }
+        self.poison.get_or_insert_default().extend(cities);
+        self
+    }
+
+    /// Requests may fail that went down with an ingress, or found it away.
+    pub fn outages(mut self) -> Self {
+        self.outages = true;
+        self.history = self.history.min_success(0.0);
+        self
+    }
+
+    /// At these times of the history Redis took no replies, and a proxy that ended with some lost them.
+    pub fn refused_replies(mut self, times: Vec<RangeInclusive<Duration>>) -> Self {
+        self.refusals = times;
+        self
+    }
+
+    /// A process may log so many lines.
+    pub fn lines(mut self, at_most: usize) -> Self {
+        self.lines = at_most;
         self
     }
 }

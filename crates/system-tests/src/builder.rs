@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testbed::{
     Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets, TcpProxy,
@@ -150,7 +150,7 @@ impl SystemBuilder {
             Some(line) => format!("redis://127.0.0.1:{}", line.port()),
             None => redis.url(),
         };
-        let (history, began) = (History::new(), Instant::now());
+        let history = History::new();
         let client = HttpClient::new()?;
         let mut for_ingress = self.for_ingress;
         let timeout = format!("{}ms", self.request_timeout.as_millis());
@@ -173,7 +173,6 @@ impl SystemBuilder {
             line,
             recorder: Recorder::new(&history, self.request_timeout)?,
             history,
-            began,
             targets: Targets::new::<String>([]),
             client,
             launch,

@@ -11,33 +11,36 @@ use super::log::lines;
 use super::verdict::Figures;
 use super::{Allowed, CITY, Kind, Service, System};
 
-/// How many lines a process may log in a run; one that logs in a loop is far beyond.
-const LINES: usize = 80;
-
 impl System {
     /// Checks the run against what the test allows.
     ///
     /// Loads must have been stopped and clones of the recorder dropped.
     pub async fn finish(mut self, allowed: Allowed) -> anyhow::Result<Summary> {
+        let figures = self.conclude(&allowed).await?;
+        self.tell(&figures);
+        Ok(figures.summary)
+    }
+
+    /// As [`finish`](Self::finish), where the figures are told by somebody else.
+    pub async fn conclude(&mut self, allowed: &Allowed) -> anyhow::Result<Figures> {
         let mut wrong = Vec::new();
         let mut note = |result: anyhow::Result<()>| wrong.extend(result.err());
         note(self.everybody_lives());
-        note(self.nothing_left(&allowed).await);
+        note(self.nothing_left(allowed).await);
         note(self.at_rest().await);
-        note(self.calm(&allowed).await);
-        note(self.sums_agree(&allowed).await);
+        note(self.calm(allowed).await);
+        note(self.sums_agree(allowed).await);
         // Its idle connections would count as open descriptors.
         self.recorder = Recorder::new(&History::new(), Duration::ZERO)?;
         note(self.usage_is_back().await);
-        note(self.logs_are_clean(&allowed));
-        let figures = match self.verdict(&allowed)? {
+        note(self.logs_are_clean(allowed));
+        let figures = match self.verdict(allowed)? {
             Ok(figures) if wrong.is_empty() => figures,
             Ok(_) => bail!(joined(&wrong)),
             Err(violations) => bail!("{violations}\n{}", joined(&wrong)),
         };
-        self.tell(&figures);
         self.finished = true;
-        Ok(figures.summary)
+        Ok(figures)
     }
 
     /// No process ended that the test does not know of.
@@ -135,10 +138,9 @@ impl System {
                 }
             }
             let count = log.lines().count();
-            if count > LINES {
-                wrong.push(anyhow!(
-                    "{name} logged {count} lines where {LINES} are many"
-                ));
+            if count > allowed.lines {
+                let many = allowed.lines;
+                wrong.push(anyhow!("{name} logged {count} lines where {many} are many"));
             }
         }
         none(&wrong)

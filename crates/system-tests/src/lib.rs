@@ -17,6 +17,8 @@
 mod allowed;
 mod balancer;
 mod builder;
+pub mod chaos;
+mod departure;
 mod finish;
 mod log;
 mod recovery;
@@ -24,8 +26,9 @@ mod rest;
 mod service;
 mod verdict;
 
+use std::path::Path;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, ensure};
@@ -39,6 +42,7 @@ pub use allowed::{Allowed, DUPLICATES, REDIS_FAULT};
 pub use balancer::Balancer;
 pub use builder::SystemBuilder;
 pub use service::{Kind, Service};
+pub use verdict::Figures;
 
 use log::tail;
 use service::Launch;
@@ -71,8 +75,6 @@ pub struct System {
     line: Option<TcpProxy>,
     recorder: Recorder,
     history: History,
-    /// When the history began.
-    began: Instant,
     targets: Targets,
     client: HttpClient,
     launch: Launch,
@@ -109,6 +111,12 @@ impl System {
         &self.history
     }
 
+    /// Where its logs, Redis's data and what is written about a failure are.
+    pub fn folder(&self) -> anyhow::Result<&Path> {
+        let folder = self.folder.as_ref().context("the folder was given up")?;
+        Ok(folder.path())
+    }
+
     /// The ingress of this number, from 0; a wrong number is a panic, here and below.
     pub fn ingress(&self, number: usize) -> &Service {
         &self.ingresses[number]
@@ -117,6 +125,11 @@ impl System {
     /// The same, to start it again.
     pub fn ingress_mut(&mut self, number: usize) -> &mut Service {
         &mut self.ingresses[number]
+    }
+
+    /// All ingresses, ended or not.
+    pub fn ingresses(&self) -> &[Service] {
+        &self.ingresses
     }
 
     /// The proxy of this number, from 0.
@@ -162,7 +175,8 @@ impl System {
     pub async fn restart_crashed_proxies(&mut self) -> anyhow::Result<usize> {
         let mut restarted = 0;
         for proxy in &mut self.proxies {
-            if proxy.process().exit_status().is_some() && !proxy.has_ended() {
+            let ended = proxy.process().exit_status().is_some() && !proxy.has_ended();
+            if ended && !proxy.is_away() {
                 proxy.until_crashed().await?;
                 proxy.start_again()?;
                 restarted += 1;
@@ -299,9 +313,8 @@ impl System {
 
     /// Every log of a service, by its name.
     fn logs(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let folder = self.folder.as_ref().context("the folder was given up")?;
         let mut logs = Vec::new();
-        for entry in fs::read_dir(folder.path())? {
+        for entry in fs::read_dir(self.folder()?)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "log") {
                 let name = path

@@ -15,6 +15,9 @@ const BOUND: Duration = Duration::from_secs(10);
 /// So many requests in a row, all answered 200, mean that it serves.
 const IN_A_ROW: usize = 20;
 
+/// The part of the requests that must be answered 200 where no fault is about.
+const SERVED: f64 = 0.999;
+
 /// Between two looks at the history, which are dear when it is long.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -37,7 +40,7 @@ impl System {
 
     /// This moment, for [`who_waited`](Self::who_waited).
     pub fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.history.now()
     }
 
     /// Waits until everybody has an answer who waited for one when a process was harmed, and reports how long the last
@@ -61,14 +64,15 @@ impl System {
     }
 
     /// Call it when a fault has ended, while a load runs: waits until every process is ready and all that is sent
-    /// is answered 200. Reports how long requests went on to fail, which must not be longer than ten seconds.
-    pub async fn recovers(&mut self, fault: &str) -> anyhow::Result<()> {
-        let over = self.began.elapsed();
+    /// is answered 200. Reports and returns how long requests went on to fail, which must not be longer than ten
+    /// seconds.
+    pub async fn recovers(&mut self, fault: &str) -> anyhow::Result<Duration> {
+        let over = self.history.now();
         self.note("the fault is over");
         self.until_ready().await?;
-        let ready = self.began.elapsed().saturating_sub(over);
+        let ready = self.history.now().saturating_sub(over);
         eventually(LONG, async || {
-            let since = self.began.elapsed();
+            let since = self.history.now();
             sleep(LOOK).await;
             eventually(LONG, async || {
                 sleep(LOOK).await;
@@ -105,6 +109,29 @@ impl System {
         ensure!(
             served <= BOUND,
             "requests failed for {served:?} after the end of: {fault}"
+        );
+        Ok(served)
+    }
+
+    /// Call it while a load runs: of all that is sent in this time 99.9 % must be answered 200.
+    pub async fn serves(&self, time: Duration) -> anyhow::Result<()> {
+        let since = self.history.now();
+        sleep(time).await;
+        let until = self.history.now();
+        let sent = eventually(LONG, async || {
+            sleep(LOOK).await;
+            let mut sent = sent_since(&self.history.events(), since);
+            sent.retain(|sent| sent.at < until);
+            let waiting = sent.iter().filter(|sent| sent.weather.is_none()).count();
+            ensure!(waiting == 0, "{waiting} of {} wait still", sent.len());
+            Ok(sent)
+        })
+        .await?;
+        let served = sent.iter().filter(|sent| sent.weather == Some(true));
+        let (served, all) = (served.count(), sent.len());
+        ensure!(
+            all >= IN_A_ROW && served as f64 >= SERVED * all as f64,
+            "{served} of {all} requests were answered 200 where all is well"
         );
         Ok(())
     }

@@ -1,8 +1,6 @@
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -11,6 +9,7 @@ use testbed::{
 };
 
 use super::LONG;
+use super::departure::Absence;
 
 /// Environment variables by name.
 pub(super) type Settings = BTreeMap<String, String>;
@@ -57,17 +56,19 @@ pub(super) struct Launch {
 pub struct Service {
     kind: Kind,
     name: String,
-    base: String,
+    pub(super) base: String,
     settings: Settings,
     through: Vec<String>,
     folder: PathBuf,
     client: HttpClient,
-    history: History,
-    process: Process,
+    pub(super) history: History,
+    pub(super) process: Process,
     /// What it used when it was ready for the first time since its start.
     fresh: OnceCell<Usage>,
     /// The test knows of the end of the present process.
-    ended: Cell<bool>,
+    pub(super) ended: Cell<bool>,
+    /// When it was away.
+    pub(super) absences: RefCell<Vec<Absence>>,
     /// How often it went without a goodbye.
     lost: Cell<u64>,
     /// Whether the present process is not the first.
@@ -132,6 +133,7 @@ impl Launch {
             process,
             fresh: OnceCell::new(),
             ended: Cell::new(false),
+            absences: RefCell::default(),
             lost: Cell::new(0),
             restarted: false,
             name,
@@ -267,6 +269,7 @@ impl Service {
                 fds: 0,
             })
         });
+        self.is_back();
         Ok(())
     }
 
@@ -305,44 +308,6 @@ impl Service {
         })
     }
 
-    /// SIGKILL.
-    pub async fn kill(&self) -> anyhow::Result<()> {
-        self.note("is killed");
-        self.process.kill().await?;
-        self.lost();
-        Ok(())
-    }
-
-    /// Waits until it dies by itself, by a signal.
-    pub async fn until_crashed(&self) -> anyhow::Result<()> {
-        let status = self.process.wait_exit(LONG).await?;
-        ensure!(
-            status.signal().is_some(),
-            "{} ended with {status}",
-            self.name
-        );
-        self.note("has crashed");
-        self.lost();
-        Ok(())
-    }
-
-    fn lost(&self) {
-        self.lost.set(self.lost.get() + 1);
-        self.ended.set(true);
-    }
-
-    /// SIGTERM; waits until it has left with exit code 0 and returns how long that took.
-    pub async fn leave(&self) -> anyhow::Result<Duration> {
-        let start = Instant::now();
-        self.note("is told to leave");
-        self.process.terminate()?;
-        let status = self.process.wait_exit(LONG).await?;
-        self.note("has left");
-        self.ended.set(true);
-        ensure!(status.code() == Some(0), "{} left with {status}", self.name);
-        Ok(start.elapsed())
-    }
-
     /// The test ends it in a way of its own and waits for this exit code.
     pub async fn until_exit(&self, code: i32) -> anyhow::Result<()> {
         let status = self.process.wait_exit(LONG).await?;
@@ -353,6 +318,12 @@ impl Service {
             self.name
         );
         Ok(())
+    }
+
+    /// It went without a goodbye.
+    pub(super) fn lost(&self) {
+        self.lost.set(self.lost.get() + 1);
+        self.ended.set(true);
     }
 
     /// SIGSTOP.
@@ -384,7 +355,7 @@ impl Service {
         Ok(())
     }
 
-    fn note(&self, what: &str) {
+    pub(super) fn note(&self, what: &str) {
         self.history.note(format!("{} {what}", self.name));
     }
 }

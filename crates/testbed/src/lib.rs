@@ -69,8 +69,8 @@ pub use binary::binary;
 pub use eventually::eventually;
 pub use folder::Folder;
 pub use history::{
-    Event, Expectations, History, Invariant, Outcome, Recorder, Summary, Violation, Violations,
-    What, check,
+    Event, Expectations, History, Invariant, Outage, Outcome, Recorder, Summary, Violation,
+    Violations, What, check,
 };
 pub use http::{Answer, Failure, HttpClient, RawConnection};
 pub use inputs::each_input;

@@ -8,6 +8,7 @@ use system_tests as system;
 
 mod answers;
 mod answers_raw;
+mod chaos;
 mod concurrency;
 mod crashes;
 mod disconnects;

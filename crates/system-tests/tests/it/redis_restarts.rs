@@ -169,7 +169,9 @@ async fn flushed() -> anyhow::Result<()> {
     .await?;
     let made: f64 = system.proxies_sum("groups_created_total").await?;
     assert!(made >= 1.0, "nobody noticed");
-    let allowed = Allowed::redis_fault().min_success(0.5);
+    let allowed = Allowed::redis_fault()
+        .min_success(0.5)
+        .losses(&["FLUSHALL"]);
     let summary = system.finish(allowed).await?;
     assert!(
         summary.timed_out > 0,
@@ -236,7 +238,7 @@ async fn request_stream_deleted() -> anyhow::Result<()> {
     })
     .await?;
     system
-        .finish(Allowed::redis_fault().min_success(0.8))
+        .finish(Allowed::redis_fault().min_success(0.8).losses(&["DEL"]))
         .await?;
     Ok(())
 }

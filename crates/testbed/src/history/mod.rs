@@ -12,7 +12,7 @@ mod story;
 mod summary;
 
 pub use checker::check;
-pub use expectations::Expectations;
+pub use expectations::{Expectations, Outage};
 pub use recorder::Recorder;
 pub(crate) use report::TOLD;
 pub use report::{Invariant, Violation, Violations};
@@ -117,6 +117,11 @@ impl History {
     /// A number for the next request.
     pub fn next_request(&self) -> u64 {
         self.0.next_request.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How long ago it began.
+    pub fn now(&self) -> Duration {
+        self.0.start.elapsed()
     }
 
     /// Adds an event that happens now.

@@ -6,12 +6,14 @@ use super::{Event, Outcome, What};
 /// All events about one request, by kind. In a good history there is one of each.
 #[derive(Default)]
 pub(super) struct Story<'a> {
-    pub(super) sent: Vec<Sending>,
+    pub(super) sent: Vec<Sending<'a>>,
     pub(super) ends: Vec<Ending<'a>>,
 }
 
-pub(super) struct Sending {
+pub(super) struct Sending<'a> {
     pub(super) at: Duration,
+    pub(super) target: &'a str,
+    pub(super) city: &'a str,
     pub(super) deadline: Duration,
 }
 
@@ -30,9 +32,19 @@ pub(super) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
         let story = stories.entry(request).or_default();
         let at = event.at();
         match &event.what {
-            What::Sent { deadline_ms, .. } => {
+            What::Sent {
+                target,
+                city,
+                deadline_ms,
+                ..
+            } => {
                 let deadline = Duration::from_millis(*deadline_ms);
-                story.sent.push(Sending { at, deadline });
+                story.sent.push(Sending {
+                    at,
+                    target,
+                    city,
+                    deadline,
+                });
             }
             What::Ended { outcome, .. } => story.ends.push(Ending { at, outcome }),
             What::Note { .. } => {}

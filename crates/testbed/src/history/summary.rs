@@ -69,6 +69,20 @@ impl Summary {
             .unwrap_or_default()
     }
 
+    /// Adds another run to this one.
+    pub fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        for (status, count) in other.answered {
+            *self.answered.entry(status).or_default() += count;
+        }
+        self.refused += other.refused;
+        self.timed_out += other.timed_out;
+        self.failed += other.failed;
+        self.left += other.left;
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+    }
+
     /// How many requests came to an end.
     pub(super) fn ended(&self) -> usize {
         self.answered.values().sum::<usize>()

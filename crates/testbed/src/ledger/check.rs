@@ -62,7 +62,7 @@ impl Ledger {
                     [caller] => Some(caller),
                     _ => None,
                 });
-            if let Some(what) = self.wrong_with(entry, alone) {
+            if let Some(what) = self.wrong_with(entry, alone, history) {
                 let requests: Vec<_> = alone.iter().map(|caller| caller.request).collect();
                 found.push((what, requests));
             }
@@ -83,7 +83,12 @@ impl Ledger {
         Violations::none_or(violations.collect()).map(|()| Books::of(self))
     }
 
-    fn wrong_with(&self, entry: &Entry, caller: Option<&Caller<'_>>) -> Option<String> {
+    fn wrong_with(
+        &self,
+        entry: &Entry,
+        caller: Option<&Caller<'_>>,
+        history: &History,
+    ) -> Option<String> {
         let Entry {
             id,
             removed_ms,
@@ -95,7 +100,12 @@ impl Ledger {
             Some(End::Withdrawn) => {
                 // Who got no answer, or a refusal, has gone; everybody else waits until the deadline.
                 let status = caller?.outcome?.status().filter(|status| *status != 503)?;
-                let early = expires_ms.saturating_sub((*removed_ms)?);
+                let removed_ms = (*removed_ms)?;
+                let removed = history.at(removed_ms);
+                if self.refusals.iter().any(|time| time.contains(&removed)) {
+                    return None;
+                }
+                let early = expires_ms.saturating_sub(removed_ms);
                 Some(format!(
                     "was answered {status}, and entry {id} was taken off the stream unanswered {early} ms before \
                      the deadline"

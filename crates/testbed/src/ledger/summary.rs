@@ -54,6 +54,20 @@ impl Books {
         books
     }
 
+    /// Adds another run to this one.
+    pub fn add(&mut self, other: Self) {
+        self.enqueued += other.enqueued;
+        for (end, count) in other.ends {
+            *self.ends.entry(end).or_default() += count;
+        }
+        self.left += other.left;
+        self.written_again += other.written_again;
+        for (reason, count) in other.delivered_again {
+            *self.delivered_again.entry(reason).or_default() += count;
+        }
+        self.replied_again += other.replied_again;
+    }
+
     /// How many entries ended in this way.
     pub fn ended(&self, end: &End) -> usize {
         self.ends.get(end).copied().unwrap_or_default()

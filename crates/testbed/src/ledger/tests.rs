@@ -1,6 +1,6 @@
 //! Runs written by hand, good ones and broken ones, each with its ledger.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::history::{Event, History, Outcome, Violations, What};
@@ -161,6 +161,24 @@ fn a_lost_request_is_found_and_its_story_told() {
 }
 
 #[test]
+fn a_request_may_be_lost_with_its_reply_while_replies_are_refused() {
+    let refused = |from, until| {
+        let run = Run::new()
+            .added(1)
+            .given(1, 2000, "a", 1)
+            .removed(1)
+            .answered(TTL, 504);
+        let mut ledger = run.ledger();
+        ledger.refused_replies(&[Duration::from_millis(from)..=Duration::from_millis(until)]);
+        ledger.check(&run.events.into_iter().collect())
+    };
+    refused(1500, 2500).unwrap();
+    refused(2500, 4500).unwrap();
+    refused(500, 1500).expect_err("it was over by then");
+    refused(3500, 4500).expect_err("it had not begun");
+}
+
+#[test]
 fn an_entry_that_expired_or_whose_caller_left_may_go_unanswered() {
     let expired = Run::new().added(1).given(1, TTL + 1, "a", 1).removed(1);
     let books = expired.answered(TTL + 1, 504).check().unwrap();
@@ -252,4 +270,19 @@ fn a_dead_letter_is_an_end_with_and_without_a_reply() {
         .check()
         .unwrap();
     assert_eq!(books.ended(&End::DeadLettered), 1);
+}
+
+#[test]
+fn the_books_of_two_runs_add_up() {
+    let once = Run::new().added(1).replied(9, "Oslo").removed(1);
+    let mut books = once.answered(10, 200).check().unwrap();
+    let twice = Run::new().added(1).given(1, 2, "a", 1).given(1, 60, "b", 2);
+    let twice = twice.replied(80, "Oslo").removed(1).replied(90, "Oslo");
+    books.add(twice.answered(91, 200).check().unwrap());
+    let lost = Run::new().added(1).redis(5, "FLUSHALL");
+    books.add(lost.answered(TTL, 504).check().unwrap());
+    assert_eq!(
+        books.to_string(),
+        "3 enqueued = 2 replied + 1 lost by FLUSHALL + 0 left; 1 delivered again, as a lease lapsed; 1 done again"
+    );
 }
