@@ -4,6 +4,7 @@ use testbed::{
     Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets, TcpProxy,
 };
 
+use super::failover::Guard;
 use super::service::{Launch, Settings, Through};
 use super::{Kind, System};
 
@@ -26,6 +27,7 @@ pub struct SystemBuilder {
     redis: RedisServerBuilder,
     ledger: bool,
     line: bool,
+    sentinels: bool,
 }
 
 impl Default for SystemBuilder {
@@ -41,6 +43,7 @@ impl Default for SystemBuilder {
             redis: RedisServer::builder(),
             ledger: true,
             line: false,
+            sentinels: false,
         }
     }
 }
@@ -116,6 +119,13 @@ impl SystemBuilder {
         self
     }
 
+    /// Gives Redis a replica and three sentinels, by which all processes find the primary. They know it by the line
+    /// that leads to it, which is there as well.
+    pub fn sentinels(mut self) -> Self {
+        self.sentinels = true;
+        self.line()
+    }
+
     /// Starts everything and waits until everything is ready.
     pub async fn start(self) -> anyhow::Result<System> {
         let system = self.launch().await?;
@@ -146,9 +156,22 @@ impl SystemBuilder {
             true => Some(TcpProxy::start(redis.port()).await?),
             false => None,
         };
-        let redis_url = match &line {
-            Some(line) => format!("redis://127.0.0.1:{}", line.port()),
-            None => redis.url(),
+        let guard = match &line {
+            Some(line) if self.sentinels => {
+                let folder = folder.subfolder("replica")?;
+                let replica = RedisServer::builder().folder(folder.path());
+                let replica = match self.ledger {
+                    true => replica.ledger(),
+                    false => replica,
+                };
+                Some(Guard::start(&redis, line, replica).await?)
+            }
+            _ => None,
+        };
+        let redis_url = match (&guard, &line) {
+            (Some(guard), _) => guard.url(),
+            (None, Some(line)) => format!("redis://127.0.0.1:{}", line.port()),
+            (None, None) => redis.url(),
         };
         let history = History::new();
         let client = HttpClient::new()?;
@@ -169,6 +192,8 @@ impl SystemBuilder {
             ingresses: Vec::new(),
             proxies: Vec::new(),
             redis,
+            guard,
+            former: None,
             ledger: self.ledger,
             line,
             recorder: Recorder::new(&history, self.request_timeout)?,

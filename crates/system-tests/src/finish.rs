@@ -15,10 +15,15 @@ impl System {
     /// Checks the run against what the test allows.
     ///
     /// Loads must have been stopped and clones of the recorder dropped.
-    pub async fn finish(mut self, allowed: Allowed) -> anyhow::Result<Summary> {
+    pub async fn finish(self, allowed: Allowed) -> anyhow::Result<Summary> {
+        Ok(self.finish_with_figures(allowed).await?.summary)
+    }
+
+    /// The same, with all figures.
+    pub async fn finish_with_figures(mut self, allowed: Allowed) -> anyhow::Result<Figures> {
         let figures = self.conclude(&allowed).await?;
         self.tell(&figures);
-        Ok(figures.summary)
+        Ok(figures)
     }
 
     /// As [`finish`](Self::finish), where the figures are told by somebody else.

@@ -19,6 +19,7 @@ mod balancer;
 mod builder;
 pub mod chaos;
 mod departure;
+mod failover;
 mod finish;
 mod log;
 mod recovery;
@@ -44,6 +45,7 @@ pub use builder::SystemBuilder;
 pub use service::{Kind, Service};
 pub use verdict::Figures;
 
+use failover::Guard;
 use log::tail;
 use service::Launch;
 
@@ -70,6 +72,10 @@ pub struct System {
     ingresses: Vec<Service>,
     proxies: Vec<Service>,
     redis: RedisServer,
+    /// What stands by for Redis, and who decides.
+    guard: Option<Guard>,
+    /// The append-only file of the primary that was replaced.
+    former: Option<Folder>,
     /// Whether Redis's append-only file tells the whole run.
     ledger: bool,
     line: Option<TcpProxy>,

@@ -32,6 +32,9 @@ impl System {
             responses: RESPONSES.into(),
         };
         let mut ledger = Ledger::read(self.redis.dir(), &names)?;
+        if let Some(former) = &self.former {
+            ledger = Ledger::read(former.path(), &names)?.failed_over_to(ledger);
+        }
         ledger.refused_replies(&allowed.refusals);
         let kept = ledger.check(&self.history);
         let unexplained = unexplained(ledger.entries(), allowed);

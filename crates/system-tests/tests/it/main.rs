@@ -12,6 +12,7 @@ mod chaos;
 mod concurrency;
 mod crashes;
 mod disconnects;
+mod failover;
 mod hostile;
 mod http2;
 mod leaving;

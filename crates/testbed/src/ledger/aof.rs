@@ -13,10 +13,11 @@ pub(super) type Command = Vec<Vec<u8>>;
 ///
 /// # Errors
 ///
-/// There is no such file, or it has been rewritten, so that it no longer tells how its data came about.
+/// There is no such file, or it has been rewritten, so that it no longer tells how its data came about. A replica
+/// rewrites it when it begins to follow its primary; where no stream was there by then, nothing is missing.
 pub(super) fn commands(folder: &Path) -> anyhow::Result<Vec<Command>> {
     let mut commands = Vec::new();
-    for file in files(folder)? {
+    for (file, rewritten) in files(folder)? {
         let bytes =
             fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
         ensure!(
@@ -28,17 +29,23 @@ pub(super) fn commands(folder: &Path) -> anyhow::Result<Vec<Command>> {
         while let Some(command) =
             next(&mut rest).with_context(|| format!("{} holds something else", file.display()))?
         {
+            ensure!(
+                !rewritten || command[0] != b"XADD",
+                "{} has been rewritten",
+                file.display()
+            );
             commands.push(command);
         }
     }
     Ok(commands)
 }
 
-/// The files in their order: one before Redis 7.0, then those that a manifest lists.
-fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The files in their order, and whether each was rewritten: one before Redis 7.0, where nobody knows, then those that
+/// a manifest lists.
+fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, bool)>> {
     let single = folder.join("appendonly.aof");
     if single.is_file() {
-        return Ok(vec![single]);
+        return Ok(vec![(single, false)]);
     }
     let parts = folder.join("appendonlydir");
     let manifest = parts.join("appendonly.aof.manifest");
@@ -51,9 +58,8 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let ["file", name, "seq", number, "type", kind, ..] = words[..] else {
             bail!("not a line of a manifest: {line}");
         };
-        ensure!(kind != "b" || number == "1", "{name} is a rewritten file");
         if kind != "h" {
-            files.push(parts.join(name));
+            files.push((parts.join(name), kind == "b" && number != "1"));
         }
     }
     Ok(files)

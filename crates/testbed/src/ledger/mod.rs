@@ -16,10 +16,12 @@
 //!
 //! How often work was done more than once, and why, is counted and told, not judged: delivery is at least once.
 //!
-//! A ledger cannot be read where the file was rewritten, as a server does that becomes a replica.
+//! A ledger cannot be read where the file was rewritten, as a server does that becomes a replica: keep a copy. After a
+//! failover the ledgers of both servers are made one, by [`Ledger::failed_over_to`].
 
 mod aof;
 mod check;
+mod failover;
 mod life;
 mod replay;
 mod story;

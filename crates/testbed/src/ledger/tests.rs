@@ -286,3 +286,24 @@ fn the_books_of_two_runs_add_up() {
         "3 enqueued = 2 replied + 1 lost by FLUSHALL + 0 left; 1 delivered again, as a lease lapsed; 1 done again"
     );
 }
+
+#[test]
+fn a_failover_loses_what_only_the_old_primary_had() {
+    // The old one has two that the new one has not heard of: one is done with, one waits.
+    let old = Run::new()
+        .added(1)
+        .added(2)
+        .added(3)
+        .replied(9, "Oslo")
+        .removed(2);
+    let mut new = Run::new();
+    new.began = old.began;
+    let new = new.added(1).replied(9, "Oslo").removed(1);
+    let (old, new) = (old.ledger(), new.ledger());
+    assert_eq!(old.replies(REQUEST).len(), 1);
+    let books = Books::of(&old.failed_over_to(new));
+    assert_eq!((books.enqueued, books.left, books.lost()), (3, 0, 1));
+    assert_eq!(books.ended(&End::Lost("the failover".into())), 1);
+    assert_eq!(books.ended(&End::Replied), 2);
+    assert_eq!(books.replied_again, 0, "the same reply, replicated");
+}

@@ -1,0 +1,33 @@
+//! One ledger out of two: what a primary wrote down, and what the server did that took over from it.
+
+use super::{End, Entry, Ledger};
+
+impl Ledger {
+    /// Goes on from this ledger of an old primary with that of the new one, which has what had been replicated.
+    ///
+    /// Where both know an entry the new primary has the last word. What only the old one knew is gone: entries that
+    /// were still on its stream are lost by the failover, those that were done with stay as they were.
+    #[must_use]
+    pub fn failed_over_to(mut self, new: Self) -> Self {
+        let known = |entry: &Entry| {
+            let same = |other: &Entry| (&other.id, &other.request) == (&entry.id, &entry.request);
+            new.entries.iter().any(same)
+        };
+        self.entries.retain(|entry| !known(entry));
+        for entry in &mut self.entries {
+            if entry.end.is_none() {
+                entry.end = Some(End::Lost("the failover".into()));
+            }
+        }
+        self.entries.extend(new.entries);
+        for (request, replies) in new.replies {
+            let all = self.replies.entry(request).or_default();
+            for reply in replies {
+                if !all.contains(&reply) {
+                    all.push(reply);
+                }
+            }
+        }
+        self
+    }
+}
