@@ -1,17 +1,17 @@
 //! The loop that sends finished work off: replies, then delete and acknowledge, for all that is ready in
 //! one write.
 //!
-//! A reply that Redis refuses (out of memory, a key of another type) keeps its bytes and its terminal and is
+//! A reply that Redis refuses (a right is missing, a key of another type) keeps its bytes and its terminal and is
 //! tried again until its deadline, after pauses of its own: what is refused holds up nothing else, since
 //! the reply stream of one client may be broken while all others are well. By holding the terminal it
-//! keeps the worker from taking more than it can get rid of. The request of a refused reply is deleted all
-//! the same: under memory pressure that is what makes room again.
+//! keeps the worker from taking more than it can get rid of. Its request stays pending meanwhile, so that it is
+//! not lost with this worker; out of memory it makes room for its reply.
 //!
 //! After a broken connection everything is sent again: a reply may then lie on its stream twice, and the
 //! first wins.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -28,7 +28,7 @@ use crate::{
     error::Fault,
     link::{Link, pause_after},
     mutex::lock,
-    wire::{Settled, SettledBatch, WireError},
+    wire::{EntryId, Settled, SettledBatch, WireError},
     write_limit::WriteLimit,
 };
 
@@ -228,25 +228,28 @@ fn sent_off(
 ) -> Option<WireError> {
     let SettledBatch {
         refused,
+        kept,
         removed,
         ack_failed,
     } = settled;
+    let replies_refused: HashSet<EntryId> = refused.iter().map(|(entry, _)| *entry).collect();
+    let is_kept = |finished: &Finished| kept && replies_refused.contains(&finished.in_hand.entry);
     if ack_failed.is_none() {
-        let acked = batch.iter().filter(|finished| finished.ack).count() as u64;
+        let acked = batch
+            .iter()
+            .filter(|finished| finished.ack && !is_kept(finished));
+        let acked = acked.count() as u64;
         core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     }
     let now = Instant::now();
     for mut finished in batch {
-        let reply_refused = finished
-            .reply
-            .as_ref()
-            .is_some_and(|(to, ..)| refused.iter().any(|(stream, _)| stream == to));
-        if reply_refused {
+        let kept = is_kept(&finished);
+        if replies_refused.contains(&finished.in_hand.entry) {
             core.metrics.replies_refused.inc();
         } else {
             finished.reply = None;
         }
-        finished.ack &= ack_failed.is_some();
+        finished.ack &= ack_failed.is_some() || kept;
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = now + pause_after(finished.failures);

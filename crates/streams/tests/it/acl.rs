@@ -12,6 +12,7 @@
 //! | `PEXPIRE`, `HSET`, `HDEL`, `EVAL` | | ✓ | dedicated reply streams, announcements, deleting a consumer that has nothing pending |
 //! | `CLIENT SETNAME` | (✓) | (✓) | the name in `CLIENT LIST`; refused, nothing is lost |
 //! | `CLIENT ID`, `CLIENT UNBLOCK` | | (✓) | a drain wakes the read that waits; refused, it takes up to three seconds longer |
+//! | `MULTI`, `EXEC` | | (✓) | settling as a whole; refused, a reply that Redis refuses is lost with its worker |
 //!
 //! Beside them `SELECT` for a database other than 0. Redis 6.2 knows only whole keys (`~key`); from 7.0 on a
 //! client needs no more than reading (`%R~key`) on dead letters and announcements.
@@ -68,7 +69,13 @@ const WORKER: &[&str] = &[
 
 /// Courtesies: without them it works as well.
 const CLIENT_WISHES: &[&str] = &["client|setname"];
-const WORKER_WISHES: &[&str] = &["client|setname", "client|id", "client|unblock"];
+const WORKER_WISHES: &[&str] = &[
+    "client|setname",
+    "client|id",
+    "client|unblock",
+    "multi",
+    "exec",
+];
 
 const LEASE: Duration = Duration::from_millis(400);
 

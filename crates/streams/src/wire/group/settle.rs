@@ -1,4 +1,13 @@
-//! Settling what was taken: reply, delete, acknowledge.
+//! Settling what was taken: reply, delete, acknowledge, all in one transaction.
+//!
+//! A transaction is refused as a whole where one of its commands would be: out of memory, or without a right. So a
+//! request stays on its stream, pending, as long as its reply has not been taken, and if its worker dies meanwhile
+//! another one does the work again. What was refused as a whole is tried once more reply by reply, each by a script,
+//! which may do in another order what a transaction cannot: where no memory is left it deletes the request first, and
+//! its reply has the room.
+//!
+//! Without the right to `MULTI` the same commands go out as they are: a reply that is refused is then kept by its
+//! worker alone.
 
 use std::time::Duration;
 
@@ -11,6 +20,37 @@ use crate::wire::{
     entry::{array, count},
     fault::checked,
 };
+
+/// Settles one request with its reply.
+///
+/// KEYS\[1\] the request stream, KEYS\[2\] the reply stream. ARGV\[1\] the group, ARGV\[2\] the entry, ARGV\[3\] the
+/// request's id, ARGV\[4\] the reply, ARGV\[5\] whether there is `XACKDEL`.
+/// Returns whether the request was still pending, or -1 where it was replied to and could not be deleted; an error
+/// where the reply was refused, and the request stays.
+///
+/// A script that has written something is not refused memory any more.
+const SETTLE_ONE: &str = "
+local function reply() return redis.pcall('XADD', KEYS[2], '*', ARGV[3], ARGV[4]) end
+local function failed(answer) return type(answer) == 'table' and answer.err end
+local function delete()
+  if ARGV[5] == '1' then
+    local ends = redis.pcall('XACKDEL', KEYS[1], ARGV[1], 'IDS', 1, ARGV[2])
+    if failed(ends) then return -1 end
+    if ends[1] ~= -1 then return 1 end
+    return failed(redis.pcall('XDEL', KEYS[1], ARGV[2])) and -1 or 0
+  end
+  if failed(redis.pcall('XDEL', KEYS[1], ARGV[2])) then return -1 end
+  local acked = redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
+  return failed(acked) and -1 or acked
+end
+local replied = reply()
+if not failed(replied) then return delete() end
+if not string.find(replied.err, 'OOM', 1, true) then return replied end
+local pending = delete()
+if pending == -1 then return replied end
+replied = reply()
+if failed(replied) then return replied end
+return pending";
 
 /// A finished piece of work on its way out.
 #[derive(Debug)]
@@ -25,8 +65,10 @@ pub(crate) struct Settled<'a> {
 /// How a batch was taken.
 #[derive(Debug)]
 pub(crate) struct SettledBatch {
-    /// The reply streams that refused, and why: those replies are still to be written.
-    pub refused: Vec<(String, WireError)>,
+    /// The entries whose replies were refused, and why: those replies are still to be written.
+    pub refused: Vec<(EntryId, WireError)>,
+    /// Whether the requests of refused replies are still to be deleted and acknowledged.
+    pub kept: bool,
     /// How many of the acknowledged requests were still pending.
     pub removed: u64,
     /// Why nothing was acknowledged.
@@ -43,12 +85,16 @@ impl Group {
         reply_retention: Duration,
     ) -> Result<SettledBatch, WireError> {
         let mut pipe = redis::pipe();
-        let mut streams: Vec<&str> = batch
+        let streams = reply_streams(batch);
+        let acked: Vec<EntryId> = batch
             .iter()
-            .filter_map(|item| item.reply.map(|(stream, ..)| stream))
+            .filter(|item| item.ack)
+            .map(|item| item.entry)
             .collect();
-        streams.sort_unstable();
-        streams.dedup();
+        let transaction = !streams.is_empty() && !acked.is_empty();
+        if transaction {
+            pipe.cmd("MULTI");
+        }
         let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for stream in &streams {
             pipe.cmd("XADD").arg(stream).arg("*");
@@ -61,31 +107,37 @@ impl Group {
                     .arg(value);
             }
         }
-        let acked: Vec<EntryId> = batch
-            .iter()
-            .filter(|item| item.ack)
-            .map(|item| item.entry)
-            .collect();
         let with_delete = connection.server.acks_with_delete();
         if !acked.is_empty() {
             self.delete_and_ack(&mut pipe, &acked, with_delete);
         }
-        for stream in streams
-            .iter()
-            .filter(|stream| self.names.is_dedicated(stream))
-        {
-            pipe.cmd("PEXPIRE").arg(stream).arg(millis(reply_retention));
+        self.retain(&mut pipe, &streams, reply_retention);
+        if transaction {
+            pipe.cmd("EXEC");
         }
-        let mut answers = connection.send(&pipe).await?.into_iter();
+        let mut answers = connection.send(&pipe).await?;
+        if transaction {
+            match carried_out(answers)? {
+                Ok(of_the_commands) => answers = of_the_commands,
+                Err(refusal) => {
+                    return self
+                        .settle_one_by_one(connection, batch, reply_retention, refusal)
+                        .await;
+                }
+            }
+        }
+        let mut answers = answers.into_iter();
 
         let mut refused = Vec::new();
         for stream in &streams {
             if let Err(error) = checked(answers.next().unwrap_or_default()) {
-                refused.push(((*stream).to_owned(), error));
+                let to_it = batch.iter().filter(|item| item.replies_to(stream));
+                refused.extend(to_it.map(|item| (item.entry, error.clone())));
             }
         }
         let mut settled = SettledBatch {
             refused,
+            kept: false,
             removed: 0,
             ack_failed: None,
         };
@@ -99,6 +151,79 @@ impl Group {
             }
         }
         Ok(settled)
+    }
+
+    /// The same where it was refused as a whole: what can be settled is. The refusal of a command says more than that
+    /// of a script.
+    async fn settle_one_by_one(
+        &self,
+        connection: &mut Connection,
+        batch: &[Settled<'_>],
+        reply_retention: Duration,
+        refusal: WireError,
+    ) -> Result<SettledBatch, WireError> {
+        let with_delete = connection.server.acks_with_delete();
+        let mut pipe = redis::pipe();
+        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
+        for item in batch {
+            let Some((stream, id, value)) = item.reply else {
+                continue;
+            };
+            let id = &*id.hyphenated().encode_lower(&mut name);
+            if item.ack {
+                pipe.cmd("EVAL").arg(SETTLE_ONE).arg(2);
+                pipe.arg(&self.names.requests).arg(stream);
+                pipe.arg(&self.names.group).arg(item.entry);
+                pipe.arg(id).arg(value).arg(u8::from(with_delete));
+            } else {
+                pipe.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
+            }
+        }
+        let unanswered: Vec<EntryId> = batch
+            .iter()
+            .filter(|item| item.ack && item.reply.is_none())
+            .map(|item| item.entry)
+            .collect();
+        if !unanswered.is_empty() {
+            self.delete_and_ack(&mut pipe, &unanswered, with_delete);
+        }
+        self.retain(&mut pipe, &reply_streams(batch), reply_retention);
+        let mut answers = connection.send(&pipe).await?.into_iter();
+
+        let mut settled = SettledBatch {
+            refused: Vec::new(),
+            kept: true,
+            removed: 0,
+            ack_failed: None,
+        };
+        for item in batch.iter().filter(|item| item.reply.is_some()) {
+            match checked(answers.next().unwrap_or_default()) {
+                Err(_) => settled.refused.push((item.entry, refusal.clone())),
+                Ok(Value::Int(-1)) => settled.ack_failed = Some(refusal.clone()),
+                Ok(pending) if item.ack => settled.removed += count(&pending)?,
+                Ok(_) => {}
+            }
+        }
+        if !unanswered.is_empty() {
+            match self
+                .removed(connection, &mut answers, &unanswered, with_delete)
+                .await
+            {
+                Ok(removed) => settled.removed += removed,
+                Err(error) => settled.ack_failed = Some(error),
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Keeps reply streams of single clients for so long beyond their last reply.
+    fn retain(&self, pipe: &mut Pipeline, streams: &[&str], reply_retention: Duration) {
+        let dedicated = streams
+            .iter()
+            .filter(|stream| self.names.is_dedicated(stream));
+        for stream in dedicated {
+            pipe.cmd("PEXPIRE").arg(stream).arg(millis(reply_retention));
+        }
     }
 
     fn delete_and_ack(&self, pipe: &mut Pipeline, ids: &[EntryId], with_delete: bool) {
@@ -146,5 +271,37 @@ impl Group {
             checked(connection.one(&pipe).await?)?;
         }
         Ok((acked.len() - missed.len()) as u64)
+    }
+}
+
+impl Settled<'_> {
+    fn replies_to(&self, stream: &str) -> bool {
+        self.reply.is_some_and(|(to, ..)| to == stream)
+    }
+}
+
+/// Where the replies of a batch go, each stream once.
+fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
+    let mut streams: Vec<&str> = batch
+        .iter()
+        .filter_map(|item| item.reply.map(|(stream, ..)| stream))
+        .collect();
+    streams.sort_unstable();
+    streams.dedup();
+    streams
+}
+
+/// The answers to the commands between `MULTI` and `EXEC`, or why Redis carried none of them out.
+fn carried_out(answers: Vec<Value>) -> Result<Result<Vec<Value>, WireError>, WireError> {
+    let mut answers = answers.into_iter();
+    let begun = answers.next().unwrap_or_default();
+    let end = answers.next_back().unwrap_or_default();
+    if matches!(begun, Value::ServerError(_)) {
+        // No right to a transaction: they were carried out as they came.
+        return Ok(Ok(answers.collect()));
+    }
+    match answers.map(checked).find_map(Result::err) {
+        Some(refusal) => Ok(Err(refusal)),
+        None => Ok(Ok(array(checked(end)?)?)),
     }
 }

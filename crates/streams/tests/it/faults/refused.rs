@@ -1,14 +1,17 @@
 //! Redis answers, and says no.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use streams::{Fault, NotReady, Options, ReplyStream, RequestError};
 use testbed::RedisServer;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 
 use crate::{
     scene::{BACK, Scene},
-    support::{Runs, Service, ask, becomes, serve},
+    support::{Service, ask, becomes, serve},
 };
 
 async fn command(scene: &Scene, parts: &[&str]) {
@@ -48,8 +51,9 @@ async fn no_memory_is_left() {
     scene.told_of(Fault::OutOfMemory);
 }
 
+/// A reply takes the room of its request.
 #[tokio::test]
-async fn work_goes_on_without_memory_and_its_replies_are_delivered_later() {
+async fn work_goes_on_without_memory_and_is_answered() {
     let service = Service::start().await;
     let client = service.client().await;
     client.ready().await;
@@ -63,25 +67,59 @@ async fn work_goes_on_without_memory_and_its_replies_are_delivered_later() {
     service.make_group().await;
     service.run_out_of_memory().await;
     // It connects only now, and takes work all the same.
-    let runs = Runs::default();
-    let seen = runs.clone();
-    let worker = serve(service.worker_config(), 4, move |request| {
-        seen.ran(&request.body);
-        async move { Ok(request.body.to_vec()) }
-    })
-    .await;
-    becomes(4, async || runs.total()).await;
-    sleep(Duration::from_millis(300)).await;
-    assert_eq!(runs.total(), 4, "each terminal keeps its reply");
-    assert_eq!(worker.monitor.readiness(), Ok(()));
-    service.have_memory_again().await;
+    let worker = service.echo(4).await;
     for (number, asked) in asking.into_iter().enumerate() {
         assert_eq!(
             &asked.await.unwrap().unwrap().body[..],
             number.to_string().as_bytes()
         );
     }
-    assert_eq!(runs.total(), 12);
+    assert_eq!(worker.monitor.readiness(), Ok(()));
+    assert_eq!(worker.metric("replies_refused_total"), 0.0);
+    assert_eq!(worker.metric("requests_duplicate_total"), 0.0);
+    service.have_memory_again().await;
+    service.is_clean().await;
+}
+
+/// The request stays pending until its reply has been taken: here the worker dies before that.
+#[tokio::test]
+async fn a_refused_reply_is_not_lost_with_its_worker() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.ready().await;
+    let mut config = service.worker_config();
+    config.lease = Duration::from_millis(400);
+    let (started, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starts, ends) = (started.clone(), may_end.clone());
+    let worker = serve(config.clone(), 1, move |request| {
+        let (starts, ends) = (starts.clone(), ends.clone());
+        async move {
+            starts.notify_one();
+            ends.notified().await;
+            Ok(request.body.to_vec())
+        }
+    })
+    .await;
+    let asked = tokio::spawn(async move { ask(&client, "x").await });
+    started.notified().await;
+    let set = async |rule| {
+        let set = ["ACL", "SETUSER", "default", rule];
+        service.redis.command::<()>(&set).await.unwrap();
+    };
+    set("-xadd").await;
+    may_end.notify_one();
+    becomes(true, async || worker.metric("replies_refused_total") >= 1.0).await;
+    assert_eq!((service.length().await, service.pending().await), (1, 1));
+    worker.crash().await;
+    set("+xadd").await;
+    let other = serve(
+        config,
+        1,
+        |request| async move { Ok(request.body.to_vec()) },
+    )
+    .await;
+    assert_eq!(&asked.await.unwrap().unwrap().body[..], b"x");
+    assert_eq!(other.metric("requests_reclaimed_total"), 1.0);
     service.is_clean().await;
 }
 
