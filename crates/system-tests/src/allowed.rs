@@ -1,6 +1,3 @@
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use testbed::Expectations;
 
 /// Counters that a fault of Redis, or of the way there, may move.
@@ -45,7 +42,6 @@ pub struct Allowed {
     pub(super) poison: Option<Vec<&'static str>>,
     pub(super) outages: bool,
     pub(super) lines: usize,
-    pub(super) refusals: Vec<RangeInclusive<Duration>>,
 }
 
 impl Allowed {
@@ -62,7 +58,6 @@ impl Allowed {
             poison: None,
             outages: false,
             lines: LINES,
-            refusals: Vec::new(),
         }
     }
 
@@ -139,12 +134,6 @@ impl Allowed {
     pub fn outages(mut self) -> Self {
         self.outages = true;
         self.history = self.history.min_success(0.0);
-        self
-    }
-
-    /// At these times of the history Redis took no replies, and a proxy that ended with some lost them.
-    pub fn refused_replies(mut self, times: Vec<RangeInclusive<Duration>>) -> Self {
-        self.refusals = times;
         self
     }
 

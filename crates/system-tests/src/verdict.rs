@@ -35,7 +35,6 @@ impl System {
         if let Some(former) = &self.former {
             ledger = Ledger::read(former.path(), &names)?.failed_over_to(ledger);
         }
-        ledger.refused_replies(&allowed.refusals);
         let kept = ledger.check(&self.history);
         let unexplained = unexplained(ledger.entries(), allowed);
         let mut violations = match (seen, kept) {
@@ -99,6 +98,7 @@ mod tests {
             expires_ms: 2,
             deliveries: Vec::new(),
             removed_ms: Some(2),
+            removed_by_ms: Some(2),
             end: Some(end),
         }]
     }

@@ -1,8 +1,6 @@
 //! One round: the faults of a plan, their end, and the verdict.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use testbed::{Load, Recorder, RedisServer, RunningLoad};
@@ -42,8 +40,6 @@ pub(super) struct Field {
     /// Those who ask for what does harm.
     poison: JoinSet<()>,
     pub(super) burst: Option<RunningLoad>,
-    /// When replies were refused.
-    refusals: Vec<RangeInclusive<Duration>>,
 }
 
 /// Carries a plan out. What went wrong is in the error, and in the folder that is kept.
@@ -67,7 +63,6 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Passed> {
         callers: JoinSet::new(),
         poison: JoinSet::new(),
         burst: None,
-        refusals: Vec::new(),
     };
     let passed = field.play(plan).await;
     if let Err(why) = &passed {
@@ -102,30 +97,23 @@ impl Field {
     /// Begins and ends the faults in the order of their times. Where one takes long the next ones wait.
     async fn faults(&mut self, plan: &Plan) -> anyhow::Result<()> {
         let began = Instant::now();
-        let mut refused_since = BTreeMap::new();
-        let mut steps: Vec<(Duration, bool, usize, &Planned)> = Vec::new();
-        for (number, planned) in plan.faults.iter().enumerate() {
-            steps.push((planned.from, false, number, planned));
+        let mut steps: Vec<(Duration, bool, &Planned)> = Vec::new();
+        for planned in &plan.faults {
+            steps.push((planned.from, false, planned));
             if planned.has_end() {
-                steps.push((planned.until, true, number, planned));
+                steps.push((planned.until, true, planned));
             }
         }
         // At the same moment ends come first. The sort keeps the order of what is equal.
-        steps.sort_by_key(|(at, ends, ..)| (*at, !ends));
-        for (at, ends, number, planned) in steps {
+        steps.sort_by_key(|(at, ends, _)| (*at, !ends));
+        for (at, ends, planned) in steps {
             self.watch_until(began + at).await?;
             let fault = planned.fault;
             if ends {
                 self.system.note(&format!("over: {fault}"));
                 fault.end(self).await?;
-                if let Some(since) = refused_since.remove(&number) {
-                    self.refusals.push(since..=self.system.history().now());
-                }
             } else {
                 self.system.note(&format!("fault: {fault}"));
-                if fault.refuses_replies() {
-                    refused_since.insert(number, self.system.history().now());
-                }
                 let lasts = planned.until - planned.from;
                 fault.begin(self, lasts.as_millis() as u64).await?;
             }
@@ -187,7 +175,6 @@ impl Field {
             .losses(&["FLUSHALL", "DEL", "XTRIM", "SET"])
             .poison(&["panic!", "abort!"])
             .dead_letters(dead_letters)
-            .refused_replies(self.refusals.clone())
             .consumers(plan.faults.len() as u64)
             .errors(&["panic", "moved to the dead letters"])
             .lines(LINES))

@@ -1,16 +1,21 @@
 //! Holds the ledger against what the callers saw.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Books, End, Entry, Ledger};
 use crate::history::{History, Invariant, Outcome, Violation, Violations, What};
+
+/// An entry that is taken off the stream this long before its caller's answer is taken off with that.
+const GRACE: Duration = Duration::from_millis(250);
 
 type Place = (String, String);
 
 /// A caller who asked for a place that nobody else asked for.
 struct Caller<'a> {
     request: u64,
-    outcome: Option<&'a Outcome>,
+    /// How and when it ended.
+    end: Option<(&'a Outcome, Duration)>,
 }
 
 impl Ledger {
@@ -34,11 +39,11 @@ impl Ledger {
                 } => {
                     let place = (city.clone(), location.clone());
                     places.insert(*request, place.clone());
-                    let (request, outcome) = (*request, None);
+                    let (request, end) = (*request, None);
                     callers
                         .entry(place)
                         .or_default()
-                        .push(Caller { request, outcome });
+                        .push(Caller { request, end });
                 }
                 What::Ended { request, outcome } => {
                     let asking = places.get(request).and_then(|place| callers.get_mut(place));
@@ -47,7 +52,7 @@ impl Ledger {
                         .flatten()
                         .find(|caller| caller.request == *request);
                     if let Some(caller) = caller {
-                        caller.outcome = Some(outcome);
+                        caller.end = Some((outcome, event.at()));
                     }
                 }
                 What::Note { .. } => {}
@@ -91,21 +96,21 @@ impl Ledger {
     ) -> Option<String> {
         let Entry {
             id,
-            removed_ms,
+            removed_by_ms,
             expires_ms,
             ..
         } = entry;
         match &entry.end {
             None => Some(format!("entry {id} is still on the stream")),
             Some(End::Withdrawn) => {
-                // Who got no answer, or a refusal, has gone; everybody else waits until the deadline.
-                let status = caller?.outcome?.status().filter(|status| *status != 503)?;
-                let removed_ms = (*removed_ms)?;
-                let removed = history.at(removed_ms);
-                if self.refusals.iter().any(|time| time.contains(&removed)) {
+                let (outcome, answered) = caller?.end?;
+                // Who got no answer, or a refusal, has gone; everybody else waits until the answer.
+                let status = outcome.status().filter(|status| *status != 503)?;
+                let removed_by_ms = (*removed_by_ms)?;
+                if history.at(removed_by_ms) + GRACE >= answered {
                     return None;
                 }
-                let early = expires_ms.saturating_sub(removed_ms);
+                let early = expires_ms.saturating_sub(removed_by_ms);
                 Some(format!(
                     "was answered {status}, and entry {id} was taken off the stream unanswered {early} ms before \
                      the deadline"
@@ -116,11 +121,14 @@ impl Ledger {
     }
 
     fn wrong_answer(&self, place: &Place, caller: &Caller<'_>) -> Option<String> {
-        let Some(Outcome::Answer {
-            status: 200,
-            request_id: Some(id),
-            ..
-        }) = caller.outcome
+        let Some((
+            Outcome::Answer {
+                status: 200,
+                request_id: Some(id),
+                ..
+            },
+            _,
+        )) = caller.end
         else {
             return None;
         };

@@ -17,8 +17,10 @@ pub struct Entry {
     pub expires_ms: u64,
     /// To whom it was given. Renewals of a lease are none.
     pub deliveries: Vec<Delivery>,
-    /// When it was taken off the stream.
+    /// When it was taken off the stream: not before this, the last time that is known by then,
     pub removed_ms: Option<u64>,
+    /// and not after this, the next one, if there is any.
+    pub removed_by_ms: Option<u64>,
     /// How it ended; `None` while it is still there.
     pub end: Option<End>,
 }

@@ -33,9 +33,7 @@ pub use life::{Delivery, End, Entry, Reason, Reply};
 pub use summary::Books;
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
 
 /// The names of the keys of one service.
 #[derive(Clone, Debug)]
@@ -52,8 +50,6 @@ pub struct Ledger {
     entries: Vec<Entry>,
     /// By request id.
     replies: BTreeMap<String, Vec<Reply>>,
-    /// When replies were refused, since the history began.
-    refusals: Vec<RangeInclusive<Duration>>,
 }
 
 impl Ledger {
@@ -68,17 +64,6 @@ impl Ledger {
             replay.carry_out(&command)?;
         }
         Ok(replay.end())
-    }
-
-    /// Tells when Redis refused replies and took deletions, by the time of the history. A worker then deletes its
-    /// request and keeps the reply in memory; if it dies before Redis takes replies again, both are lost.
-    pub fn refused_replies(&mut self, times: &[RangeInclusive<Duration>]) {
-        // The file tells a deletion's time by what was added before it.
-        let early = times.iter().map(|time| {
-            let from = time.start().saturating_sub(Duration::from_secs(1));
-            from..=*time.end()
-        });
-        self.refusals.extend(early);
     }
 
     /// All entries, in the order in which they were added.

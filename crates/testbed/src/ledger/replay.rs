@@ -28,6 +28,8 @@ pub(super) struct Replay {
     forgotten: BTreeSet<usize>,
     /// The latest time that was seen on Redis's clock.
     now_ms: u64,
+    /// Entries that were removed since.
+    just_removed: Vec<usize>,
 }
 
 struct Holder {
@@ -52,6 +54,7 @@ impl Replay {
             dead_letters: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             now_ms: 0,
+            just_removed: Vec::new(),
         }
     }
 
@@ -113,11 +116,20 @@ impl Replay {
         self.ledger
     }
 
+    fn is_now(&mut self, now_ms: u64) {
+        if now_ms > self.now_ms {
+            self.now_ms = now_ms;
+            for entry in self.just_removed.drain(..) {
+                self.ledger.entries[entry].removed_by_ms = Some(now_ms);
+            }
+        }
+    }
+
     fn add(&mut self, command: &Command, words: &[&str]) -> anyhow::Result<()> {
         let key = words[1];
         let at = id_position(words).context("XADD without an id")?;
         let (id, fields) = (parse(words[at])?, &command[at + 1..]);
-        self.now_ms = self.now_ms.max(id.0);
+        self.is_now(id.0);
         let fields = fields.chunks_exact(2);
         if key == self.requests {
             self.add_request(id, words[at], fields);
@@ -160,6 +172,7 @@ impl Replay {
             expires_ms: id.0.saturating_add(head["ttl"].as_u64().unwrap_or(0)),
             deliveries: Vec::new(),
             removed_ms: None,
+            removed_by_ms: None,
             end: None,
         });
     }
@@ -182,7 +195,7 @@ impl Replay {
         let count = option("RETRYCOUNT")?.unwrap_or(1);
         // Handing back sets the time of the delivery back by a lease.
         let at_ms = option("TIME")?.unwrap_or(self.now_ms).max(self.now_ms);
-        self.now_ms = at_ms;
+        self.is_now(at_ms);
         let before = self.held.get(&entry);
         let handed_back = before.is_some_and(|before| count < before.count);
         let again = match before {
@@ -213,6 +226,7 @@ impl Replay {
     fn remove(&mut self, id: &str) -> anyhow::Result<()> {
         if let Some(entry) = self.open.remove(&parse(id)?) {
             let now_ms = self.now_ms;
+            self.just_removed.push(entry);
             let entry = &mut self.ledger.entries[entry];
             entry.removed_ms = Some(now_ms);
             entry.end = Some(if now_ms + GRACE_MS >= entry.expires_ms {

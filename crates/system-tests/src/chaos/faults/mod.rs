@@ -137,14 +137,6 @@ impl Fault {
         })
     }
 
-    /// Whether Redis takes no replies, and deletions all the same.
-    pub(super) fn refuses_replies(&self) -> bool {
-        matches!(
-            self,
-            Self::Redis(RedisFault::OutOfMemory | RedisFault::NoRight("xadd"))
-        )
-    }
-
     fn takes(&self) -> Vec<(Place, Use)> {
         match self {
             Self::Process(fault) => {

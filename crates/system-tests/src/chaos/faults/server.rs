@@ -121,6 +121,11 @@ impl RedisFault {
                 return redis.command(&["ACL", "SETUSER", "default", &right]).await;
             }
         };
+        // Where another fault took the stream, the group went with it.
+        let exists = redis.command::<bool>(&["EXISTS", REQUESTS]);
+        if *self == Self::DestroyGroup && !exists.await? {
+            return Ok(());
+        }
         redis.command::<()>(command).await?;
         if *self == Self::UserOff {
             // Who is in stays in.
