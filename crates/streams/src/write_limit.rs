@@ -2,7 +2,7 @@
 //!
 //! A write that does not get through within the response timeout is lost with its connection, and the same would be
 //! written again, for ever. So one that timed out is followed by smaller ones, as reads are
-//! ([`ReadLimit`](crate::read_limit::ReadLimit)).
+//! ([`ReadLimit`](crate::read_limit)).
 
 use crate::read_limit::ReadLimit;
 
