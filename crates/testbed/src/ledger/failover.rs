@@ -6,7 +6,8 @@ impl Ledger {
     /// Goes on from this ledger of an old primary with that of the new one, which has what had been replicated.
     ///
     /// Where both know an entry the new primary has the last word. What only the old one knew is gone: entries that
-    /// were still on its stream are lost by the failover, those that were done with stay as they were.
+    /// were still on its stream are lost by the failover, unless the worker that had them in hand replied by the new
+    /// one; those that were done with stay as they were.
     #[must_use]
     pub fn failed_over_to(mut self, new: Self) -> Self {
         let known = |entry: &Entry| {
@@ -15,9 +16,14 @@ impl Ledger {
         };
         self.entries.retain(|entry| !known(entry));
         for entry in &mut self.entries {
-            if entry.end.is_none() {
-                entry.end = Some(End::Lost("the failover".into()));
-            }
+            let replied = entry
+                .request
+                .as_ref()
+                .is_some_and(|id| self.replies.contains_key(id) || new.replies.contains_key(id));
+            entry.end.get_or_insert_with(|| match replied {
+                true => End::Replied,
+                false => End::Lost("the failover".into()),
+            });
         }
         self.entries.extend(new.entries);
         for (request, replies) in new.replies {

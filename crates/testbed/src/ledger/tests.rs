@@ -289,21 +289,27 @@ fn the_books_of_two_runs_add_up() {
 
 #[test]
 fn a_failover_loses_what_only_the_old_primary_had() {
-    // The old one has two that the new one has not heard of: one is done with, one waits.
+    // The old one has three that the new one has not heard of: one is done with, one waits, and one is in hand of a
+    // worker that follows the new one and replies there.
+    let waits = REQUEST.replace("01a1", "02a1");
+    let in_hand = REQUEST.replace("01a1", "03a1");
+    let added = |id: &str| format!("XADD requests AT-0 {id} {{\"v\":1,\"ttl\":{TTL}}}\n");
     let old = Run::new()
         .added(1)
         .added(2)
-        .added(3)
+        .redis(3, &added(&waits))
+        .redis(4, &added(&in_hand))
         .replied(9, "Oslo")
         .removed(2);
     let mut new = Run::new();
     new.began = old.began;
-    let new = new.added(1).replied(9, "Oslo").removed(1);
+    let reply = format!("XADD replies AT-0 {in_hand} {{\"v\":1,\"status\":\"ok\"}}\n");
+    let new = new.added(1).replied(9, "Oslo").removed(1).redis(20, &reply);
     let (old, new) = (old.ledger(), new.ledger());
     assert_eq!(old.replies(REQUEST).len(), 1);
     let books = Books::of(&old.failed_over_to(new));
-    assert_eq!((books.enqueued, books.left, books.lost()), (3, 0, 1));
+    assert_eq!((books.enqueued, books.left, books.lost()), (4, 0, 1));
     assert_eq!(books.ended(&End::Lost("the failover".into())), 1);
-    assert_eq!(books.ended(&End::Replied), 2);
+    assert_eq!(books.ended(&End::Replied), 3);
     assert_eq!(books.replied_again, 0, "the same reply, replicated");
 }
