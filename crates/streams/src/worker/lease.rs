@@ -4,7 +4,7 @@
 //! A renewal is carried out on what still belongs to this worker, and on nothing else: one that comes late must not
 //! take an entry from the worker that has taken it over. What has lapsed by our own clock is not renewed at all.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{collections::HashSet, io, sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime, select,
@@ -70,6 +70,7 @@ async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), Wire
     let renewed = core.group.renew(connection, ids).await?;
     core.running.renewed(&renewed, sent);
     core.metrics.leases_renewed.inc_by(renewed.len() as u64);
+    let renewed: HashSet<EntryId> = renewed.into_iter().collect();
     let lost: Vec<EntryId> = ids
         .iter()
         .copied()
