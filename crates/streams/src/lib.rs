@@ -93,7 +93,6 @@ mod keys;
 mod link;
 mod metrics;
 mod mutex;
-mod panic;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;

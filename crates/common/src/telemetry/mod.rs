@@ -17,6 +17,7 @@ mod throttle;
 
 pub use filter::{InvalidFilter, LogFilter};
 pub use format::{InvalidLogFormat, LogFormat};
+pub use panic::panic_text;
 pub use throttle::LogThrottle;
 
 use std::io;

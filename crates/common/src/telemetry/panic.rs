@@ -1,5 +1,6 @@
 //! Panics as log lines: standard error may be blocked, and its many lines are not one event.
 
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
@@ -26,11 +27,17 @@ fn log(panic: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
     let backtrace = backtrace.as_ref().map(tracing::field::display);
-    tracing::error!(location, thread, backtrace, "panicked: {}", message(panic));
+    tracing::error!(
+        location,
+        thread,
+        backtrace,
+        "panicked: {}",
+        panic_text(panic.payload())
+    );
 }
 
-fn message<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
-    let payload = panic.payload();
+/// The message of a panic, by what it carries; `no message` where that is no text.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")

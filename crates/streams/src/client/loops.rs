@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::{breaker::CircuitBreaker, retry::RetryBudget};
+use common::{breaker::CircuitBreaker, retry::RetryBudget, telemetry::panic_text};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -33,7 +33,6 @@ use crate::{
     follow::follow,
     instance::instance,
     link::Link,
-    panic::panic_text,
     read_limit::ReadLimit,
     status::Status,
     wire::{Connector, ReplyStreamReader},

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use common::telemetry::panic_text;
 use futures_util::FutureExt;
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -21,7 +22,6 @@ use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope, cut},
     error::Failure,
     mutex::lock,
-    panic::panic_text,
     wire::{Delivery, Entry},
 };
 
