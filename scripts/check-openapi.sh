@@ -18,7 +18,7 @@ root=$PWD
 examples=3000 seed=1
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --help | -h) sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p' && exit 0 ;;
+    --help | -h) usage && exit 0 ;;
     --examples | --seed)
       [[ ${2:-} =~ ^[0-9]+$ ]] || die "$1 needs a number, not ${2:-nothing}"
       printf -v "${1#--}" '%s' "$2"

@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 runs=10000000 minimise='' targets=()
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --help | -h) sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p' && exit 0 ;;
+    --help | -h) usage && exit 0 ;;
     --runs)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--runs needs a number, not ${2:-nothing}"
       runs=$2

@@ -8,6 +8,9 @@ die() {
   exit 1
 }
 
+# usage: the comment at the top of the script that runs, which stands in the checkout by now.
+usage() { sed -n '2,/^set /p' "scripts/$(basename "$0")" | sed -n 's/^# \{0,1\}//p'; }
+
 # need PACKAGE...: installs those Debian packages whose program is not there, all in one go.
 need() {
   local package missing=() as_root=() apt output

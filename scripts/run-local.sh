@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
 proxies=1 ingresses=1 redis_url='' redis_port='' ingress_port=5009 proxy_port=5010 data=''
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --help | -h) sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p' && exit 0 ;;
+    --help | -h) usage && exit 0 ;;
     --proxies | --ingresses | --redis-url | --redis-port | --ingress-port | --proxy-port | --data)
       [[ -n ${2:-} ]] || die "$1 needs a value"
       name=${1#--}
