@@ -16,7 +16,7 @@ pub use expectations::{Expectations, Outage};
 pub use recorder::Recorder;
 pub(crate) use report::TOLD;
 pub use report::{Invariant, Violation, Violations};
-pub(crate) use story::timeline;
+pub(crate) use story::{Story, stories, timeline};
 pub use summary::Summary;
 
 use std::fmt;

@@ -5,25 +5,26 @@ use super::{Event, Outcome, What};
 
 /// All events about one request, by kind. In a good history there is one of each.
 #[derive(Default)]
-pub(super) struct Story<'a> {
-    pub(super) sent: Vec<Sending<'a>>,
-    pub(super) ends: Vec<Ending<'a>>,
+pub(crate) struct Story<'a> {
+    pub(crate) sent: Vec<Sending<'a>>,
+    pub(crate) ends: Vec<Ending<'a>>,
 }
 
-pub(super) struct Sending<'a> {
+pub(crate) struct Sending<'a> {
     pub(super) at: Duration,
     pub(super) target: &'a str,
-    pub(super) city: &'a str,
+    pub(crate) city: &'a str,
+    pub(crate) location: &'a str,
     pub(super) deadline: Duration,
 }
 
-pub(super) struct Ending<'a> {
-    pub(super) at: Duration,
-    pub(super) outcome: &'a Outcome,
+pub(crate) struct Ending<'a> {
+    pub(crate) at: Duration,
+    pub(crate) outcome: &'a Outcome,
 }
 
 /// The story of each request, by its number.
-pub(super) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
+pub(crate) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
     let mut stories: BTreeMap<u64, Story<'_>> = BTreeMap::new();
     for event in events {
         let Some(request) = event.what.request() else {
@@ -35,6 +36,7 @@ pub(super) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
             What::Sent {
                 target,
                 city,
+                location,
                 deadline_ms,
                 ..
             } => {
@@ -43,6 +45,7 @@ pub(super) fn stories(events: &[Event]) -> BTreeMap<u64, Story<'_>> {
                     at,
                     target,
                     city,
+                    location,
                     deadline,
                 });
             }

@@ -4,19 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Books, End, Entry, Ledger};
-use crate::history::{History, Invariant, Outcome, Violation, Violations, What};
+use crate::history::{History, Invariant, Outcome, Story, Violation, Violations, stories};
 
 /// An entry that is taken off the stream this long before its caller's answer is taken off with that.
 const GRACE: Duration = Duration::from_millis(250);
 
-type Place = (String, String);
+/// A city and a location.
+type Place<'a> = (&'a str, &'a str);
 
-/// A caller who asked for a place that nobody else asked for.
-struct Caller<'a> {
-    request: u64,
-    /// How and when it ended.
-    end: Option<(&'a Outcome, Duration)>,
-}
+/// A caller, and what happened to it.
+type Caller<'a> = (u64, &'a Story<'a>);
 
 impl Ledger {
     /// Checks that the run is whole: every entry has an end that its caller's answer goes together with, and every
@@ -27,55 +24,31 @@ impl Ledger {
     /// What does not agree; [`tell`](Self::tell) adds the story of each request that it is about.
     pub fn check(&self, history: &History) -> Result<Books, Violations> {
         let events = history.events();
-        let mut callers = BTreeMap::<Place, Vec<Caller<'_>>>::new();
-        let mut places = BTreeMap::<u64, Place>::new();
-        for event in &events {
-            match &event.what {
-                What::Sent {
-                    request,
-                    city,
-                    location,
-                    ..
-                } => {
-                    let place = (city.clone(), location.clone());
-                    places.insert(*request, place.clone());
-                    let (request, end) = (*request, None);
-                    callers
-                        .entry(place)
-                        .or_default()
-                        .push(Caller { request, end });
-                }
-                What::Ended { request, outcome } => {
-                    let asking = places.get(request).and_then(|place| callers.get_mut(place));
-                    let caller = asking
-                        .into_iter()
-                        .flatten()
-                        .find(|caller| caller.request == *request);
-                    if let Some(caller) = caller {
-                        caller.end = Some((outcome, event.at()));
-                    }
-                }
-                What::Note { .. } => {}
+        let stories = stories(&events);
+        let mut callers = BTreeMap::<Place<'_>, Vec<Caller<'_>>>::new();
+        for (request, story) in &stories {
+            for sent in &story.sent {
+                let place = (sent.city, sent.location);
+                callers.entry(place).or_default().push((*request, story));
             }
         }
         let mut found = Vec::new();
         for entry in &self.entries {
-            let alone = entry
-                .question
-                .as_ref()
-                .and_then(|place| match &callers.get(place)?[..] {
+            let alone = entry.question.as_ref().and_then(|(city, location)| {
+                match callers.get(&(city.as_str(), location.as_str()))?[..] {
                     [caller] => Some(caller),
                     _ => None,
-                });
+                }
+            });
             if let Some(what) = self.wrong_with(entry, alone, history) {
-                let requests: Vec<_> = alone.iter().map(|caller| caller.request).collect();
+                let requests: Vec<_> = alone.iter().map(|(request, _)| *request).collect();
                 found.push((what, requests));
             }
         }
         for (place, callers) in &callers {
-            for caller in callers {
-                if let Some(what) = self.wrong_answer(place, caller) {
-                    found.push((what, vec![caller.request]));
+            for (request, story) in callers {
+                if let Some(what) = self.wrong_answer(*place, story) {
+                    found.push((what, vec![*request]));
                 }
             }
         }
@@ -91,7 +64,7 @@ impl Ledger {
     fn wrong_with(
         &self,
         entry: &Entry,
-        caller: Option<&Caller<'_>>,
+        caller: Option<Caller<'_>>,
         history: &History,
     ) -> Option<String> {
         let Entry {
@@ -103,11 +76,11 @@ impl Ledger {
         match &entry.end {
             None => Some(format!("entry {id} is still on the stream")),
             Some(End::Withdrawn) => {
-                let (outcome, answered) = caller?.end?;
+                let end = caller?.1.ends.first()?;
                 // Who got no answer, or a refusal, has gone; everybody else waits until the answer.
-                let status = outcome.status().filter(|status| *status != 503)?;
+                let status = end.outcome.status().filter(|status| *status != 503)?;
                 let removed_by_ms = (*removed_by_ms)?;
-                if history.at(removed_by_ms) + GRACE >= answered {
+                if history.at(removed_by_ms) + GRACE >= end.at {
                     return None;
                 }
                 let early = expires_ms.saturating_sub(removed_by_ms);
@@ -120,15 +93,12 @@ impl Ledger {
         }
     }
 
-    fn wrong_answer(&self, place: &Place, caller: &Caller<'_>) -> Option<String> {
-        let Some((
-            Outcome::Answer {
-                status: 200,
-                request_id: Some(id),
-                ..
-            },
-            _,
-        )) = caller.end
+    fn wrong_answer(&self, place: Place<'_>, story: &Story<'_>) -> Option<String> {
+        let Some(Outcome::Answer {
+            status: 200,
+            request_id: Some(id),
+            ..
+        }) = story.ends.first().map(|end| end.outcome)
         else {
             return None;
         };
@@ -140,7 +110,7 @@ impl Ledger {
         }
         let wrong = replies.iter().find(|reply| {
             let answer = reply.answer.as_ref();
-            answer.is_some_and(|answer| answer != place)
+            answer.is_some_and(|(city, location)| (city.as_str(), location.as_str()) != place)
         })?;
         Some(format!(
             "was answered 200 as {id}, which is about {:?}",

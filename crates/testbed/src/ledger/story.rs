@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Entry, Ledger};
-use crate::history::{Event, History, Invariant, Outcome, TOLD, Violations, What, timeline};
+use crate::history::{
+    Event, History, Invariant, Outcome, Story, TOLD, Violations, What, stories, timeline,
+};
 
 impl Ledger {
     /// Adds to each violation that will be shown the story of its requests. `logs` are the services', by name, with
     /// one JSON object a line.
     pub fn tell(&self, violations: &mut Violations, history: &History, logs: &[(String, String)]) {
         let events = history.events();
+        let stories = stories(&events);
         let mut told = BTreeMap::<Invariant, usize>::new();
         for violation in &mut violations.0 {
             let count = told.entry(violation.invariant).or_default();
@@ -31,7 +34,7 @@ impl Ledger {
                 story.push(Event { at_us, what });
             };
             for request in &violation.requests {
-                self.note_stream(&events, *request, logs, &mut note);
+                self.note_stream(&stories, *request, logs, &mut note);
             }
             story.sort_by_key(|event| event.at_us);
             violation.timeline = story;
@@ -40,25 +43,18 @@ impl Ledger {
 
     fn note_stream(
         &self,
-        events: &[Event],
+        stories: &BTreeMap<u64, Story<'_>>,
         request: u64,
         logs: &[(String, String)],
         note: &mut impl FnMut(u64, String),
     ) {
-        let of_the_request = || {
-            events
-                .iter()
-                .filter(|event| event.what.request() == Some(request))
+        let Some(story) = stories.get(&request) else {
+            return;
         };
-        let place = of_the_request().find_map(|event| match &event.what {
-            What::Sent { city, location, .. } => Some((city.clone(), location.clone())),
-            _ => None,
-        });
-        let answered = of_the_request().find_map(|event| match &event.what {
-            What::Ended {
-                outcome: Outcome::Answer { request_id, .. },
-                ..
-            } => request_id.as_deref(),
+        let place = story.sent.first();
+        let place = place.map(|sent| (sent.city.to_owned(), sent.location.to_owned()));
+        let answered = story.ends.iter().find_map(|end| match end.outcome {
+            Outcome::Answer { request_id, .. } => request_id.as_deref(),
             _ => None,
         });
         let mut ids: Vec<&str> = answered.into_iter().collect();
