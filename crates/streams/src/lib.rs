@@ -103,7 +103,7 @@ mod worker;
 mod write_limit;
 
 pub use client::{Client, Options, Reply};
-pub use config::{ClientConfig, RedisConfig, ReplyStream, WorkerConfig};
+pub use config::{ClientCertificate, ClientConfig, RedisConfig, ReplyStream, WorkerConfig};
 pub use error::{ConfigError, Failure, Fault, Party, Refusal, RequestError, WorkerError};
 pub use health::{Backlog, ClientHealth, NotReady, ServerInfo, WorkerHealth, WorkerSummary};
 pub use keys::StreamNames;

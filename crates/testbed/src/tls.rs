@@ -1,4 +1,5 @@
-//! Certificates for tests: a private authority and what it signed, one it did not sign, and one that expired.
+//! Certificates for tests: a private authority and what it signed, valid, expired and for another host, and what
+//! another authority signed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub struct ServerTls {
     pub key: PathBuf,
 }
 
-/// PEM files in one folder. Names are valid for `localhost` and `127.0.0.1`.
+/// PEM files in one folder. Names are valid for `localhost` and `127.0.0.1`, but for [`elsewhere`](Self::elsewhere).
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// The private authority.
@@ -35,10 +36,18 @@ pub struct Certificates {
     pub expired: PathBuf,
     /// The key of [`expired`](Self::expired).
     pub expired_key: PathBuf,
+    /// A server certificate, valid now, for a host that is not this one.
+    pub elsewhere: PathBuf,
+    /// The key of [`elsewhere`](Self::elsewhere).
+    pub elsewhere_key: PathBuf,
     /// A client certificate, valid now, for mutual TLS.
     pub client: PathBuf,
     /// The key of [`client`](Self::client).
     pub client_key: PathBuf,
+    /// A client certificate, valid now, that [`other_ca`](Self::other_ca) signed.
+    pub stranger: PathBuf,
+    /// The key of [`stranger`](Self::stranger).
+    pub stranger_key: PathBuf,
 }
 
 impl Certificates {
@@ -46,24 +55,20 @@ impl Certificates {
     pub fn create(folder: &Path) -> anyhow::Result<Self> {
         let ca = authority("testbed private authority")?;
         let other_ca = authority("testbed unrelated authority")?;
-        let (server, server_key) = issue(
-            &ca.issuer,
-            "localhost",
-            ExtendedKeyUsagePurpose::ServerAuth,
-            2100,
-        )?;
-        let (expired, expired_key) = issue(
-            &ca.issuer,
-            "localhost",
-            ExtendedKeyUsagePurpose::ServerAuth,
-            2021,
-        )?;
-        let (client, client_key) = issue(
-            &ca.issuer,
-            "client",
-            ExtendedKeyUsagePurpose::ClientAuth,
-            2100,
-        )?;
+        let here = ["localhost", "127.0.0.1"];
+        let for_server = |hosts: &[&str], last_year| {
+            let usage = ExtendedKeyUsagePurpose::ServerAuth;
+            issue(&ca.issuer, hosts, usage, last_year)
+        };
+        let for_client = |authority: &Authority| {
+            let usage = ExtendedKeyUsagePurpose::ClientAuth;
+            issue(&authority.issuer, &["client"], usage, 2100)
+        };
+        let (server, server_key) = for_server(&here, 2100)?;
+        let (expired, expired_key) = for_server(&here, 2021)?;
+        let (elsewhere, elsewhere_key) = for_server(&["redis.example"], 2100)?;
+        let (client, client_key) = for_client(&ca)?;
+        let (stranger, stranger_key) = for_client(&other_ca)?;
         Ok(Self {
             ca: save(folder, "ca.pem", &ca.pem)?,
             other_ca: save(folder, "other-ca.pem", &other_ca.pem)?,
@@ -71,8 +76,12 @@ impl Certificates {
             server_key: save(folder, "server.key", &server_key)?,
             expired: save(folder, "expired.pem", &expired)?,
             expired_key: save(folder, "expired.key", &expired_key)?,
+            elsewhere: save(folder, "elsewhere.pem", &elsewhere)?,
+            elsewhere_key: save(folder, "elsewhere.key", &elsewhere_key)?,
             client: save(folder, "client.pem", &client)?,
             client_key: save(folder, "client.key", &client_key)?,
+            stranger: save(folder, "stranger.pem", &stranger)?,
+            stranger_key: save(folder, "stranger.key", &stranger_key)?,
         })
     }
 
@@ -91,6 +100,15 @@ impl Certificates {
             ca: self.ca.clone(),
             certificate: self.expired.clone(),
             key: self.expired_key.clone(),
+        }
+    }
+
+    /// For a server whose certificate is another host's.
+    pub fn elsewhere_tls(&self) -> ServerTls {
+        ServerTls {
+            ca: self.ca.clone(),
+            certificate: self.elsewhere.clone(),
+            key: self.elsewhere_key.clone(),
         }
     }
 }
@@ -113,15 +131,18 @@ fn authority(name: &str) -> anyhow::Result<Authority> {
     })
 }
 
-/// A certificate and its key, valid from 2020 to the end of `last_year`.
+/// A certificate for these hosts and its key, valid from 2020 to the end of `last_year`.
 fn issue(
     issuer: &Issuer<'_, KeyPair>,
-    name: &str,
+    hosts: &[&str],
     usage: ExtendedKeyUsagePurpose,
     last_year: i32,
 ) -> anyhow::Result<(String, String)> {
-    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, name);
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "testbed");
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
     params.extended_key_usages = vec![usage];

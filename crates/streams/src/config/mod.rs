@@ -7,7 +7,7 @@ mod server;
 mod worker;
 
 pub use client::{ClientConfig, ReplyStream};
-pub use server::RedisConfig;
+pub use server::{ClientCertificate, RedisConfig};
 pub use worker::WorkerConfig;
 
 #[cfg(test)]

@@ -5,6 +5,15 @@ use std::{fmt, path::PathBuf, time::Duration};
 use super::bounds::duration;
 use crate::{error::ConfigError, wire::check_url};
 
+/// A certificate of one's own, for a server that asks its clients for one. Both files are PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, with the authorities between it and one that the server trusts.
+    pub certificate_file: PathBuf,
+    /// Its key.
+    pub key_file: PathBuf,
+}
+
 /// Where Redis is and how to get in.
 #[derive(Clone)]
 pub struct RedisConfig {
@@ -27,8 +36,11 @@ pub struct RedisConfig {
     /// A file that holds the sentinels' password, read each time they are asked. Overrides
     /// [`sentinel_password`](Self::sentinel_password); one trailing line break is dropped.
     pub sentinel_password_file: Option<PathBuf>,
-    /// A PEM file with the certificate authorities to trust for TLS, in place of the public ones.
+    /// A PEM file with the certificate authorities to trust for TLS, in place of the public ones. Read again at
+    /// every connect, as the client's own certificate is.
     pub ca_file: Option<PathBuf>,
+    /// The certificate to show to a server that asks for one (mutual TLS).
+    pub client_certificate: Option<ClientCertificate>,
     /// How long one attempt to connect may take, TLS and authentication included; sentinels have half of it to
     /// answer. Default 2 s, 10 ms at least, a day at most.
     pub connect_timeout: Duration,
@@ -49,13 +61,15 @@ impl RedisConfig {
             sentinel_password: None,
             sentinel_password_file: None,
             ca_file: None,
+            client_certificate: None,
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
         }
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        check_url(&self.url)?;
+        let certificates = self.ca_file.is_some() || self.client_certificate.is_some();
+        check_url(&self.url, certificates)?;
         let least = Duration::from_millis(10);
         duration("connect_timeout", self.connect_timeout, least)?;
         duration("response_timeout", self.response_timeout, least)
@@ -71,6 +85,7 @@ impl fmt::Debug for RedisConfig {
             .field("sentinel_username", &self.sentinel_username)
             .field("sentinel_password_file", &self.sentinel_password_file)
             .field("ca_file", &self.ca_file)
+            .field("client_certificate", &self.client_certificate)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .finish_non_exhaustive()
@@ -87,5 +102,31 @@ mod tests {
         redis.password = Some("hunter2".into());
         redis.sentinel_password = Some("hunter2".into());
         assert!(!format!("{redis:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_only_looks_encrypted_is_refused() {
+        let ca = Some(PathBuf::from("ca.pem"));
+        let own = Some(ClientCertificate {
+            certificate_file: "own.pem".into(),
+            key_file: "own.key".into(),
+        });
+        let check = |url: &str, ca_file: &Option<_>, client_certificate: &Option<_>| {
+            let redis = RedisConfig {
+                ca_file: ca_file.clone(),
+                client_certificate: client_certificate.clone(),
+                ..RedisConfig::new(url)
+            };
+            redis.validate()
+        };
+        assert_eq!(check("rediss://h", &ca, &own), Ok(()));
+        assert_eq!(check("rediss+sentinel://h/name", &ca, &own), Ok(()));
+        assert_eq!(check("redis://h", &None, &None), Ok(()));
+        for plain in ["redis://h", "unix:///h", "redis+sentinel://h/name"] {
+            assert_eq!(check(plain, &ca, &None), Err(ConfigError::NotEncrypted));
+            assert_eq!(check(plain, &None, &own), Err(ConfigError::NotEncrypted));
+        }
+        let unchecked = check("rediss://h/#insecure", &ca, &None);
+        assert_eq!(unchecked, Err(ConfigError::Insecure));
     }
 }

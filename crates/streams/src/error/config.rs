@@ -36,6 +36,12 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The URL asks for certificates not to be checked (`#insecure`).
+    #[error("certificates are always checked; #insecure is not supported")]
+    Insecure,
+    /// Certificates are given, and the connection would not be encrypted.
+    #[error("certificates are given, and the Redis URL is not one for TLS: use rediss://")]
+    NotEncrypted,
     /// The metrics are already in the registry: two clients, or two workers, share one.
     #[error("the metrics cannot be registered: {reason}")]
     Metrics {

@@ -9,7 +9,7 @@ pub enum Fault {
     Disconnected,
     /// No answer in time.
     Timeout,
-    /// The certificate, the handshake or the CA file.
+    /// A certificate, its file or the handshake.
     Tls,
     /// No sentinel names a primary.
     NoPrimary,
@@ -81,9 +81,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::Disconnected => "Redis cannot be reached",
             Self::Timeout => "Redis did not answer in time",
-            Self::Tls => {
-                "the TLS connection to Redis failed; check the certificate and the CA file"
-            }
+            Self::Tls => "no TLS connection to Redis can be made",
             Self::NoPrimary => "no sentinel names a primary",
             Self::Loading => "Redis is loading its data",
             Self::ReadOnly => "this Redis is a replica and takes no writes",

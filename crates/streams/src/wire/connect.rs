@@ -14,7 +14,8 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, Pipeline, Value, aio::MultiplexedConnection,
+    AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, Pipeline, Value,
+    aio::MultiplexedConnection,
 };
 use tokio::sync::watch;
 
@@ -22,7 +23,9 @@ use super::{
     WireError,
     login::Login,
     probe::Server,
+    refused::Refused,
     sentinel::{Primary, SentinelUrl, Sentinels},
+    tls,
 };
 use crate::{
     config::RedisConfig,
@@ -40,16 +43,26 @@ pub(crate) struct Lead {
     pub primary: Option<Primary>,
 }
 
-/// Whether this can be the URL of a Redis. What is wrong is told without the URL, which may hold a password.
-pub(crate) fn check_url(url: &str) -> Result<(), ConfigError> {
-    if let Some(parsed) = SentinelUrl::parse(url) {
-        return parsed.map(drop);
-    }
-    match url.into_connection_info() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ConfigError::Url {
-            reason: error.category().to_owned(),
-        }),
+/// Whether this can be the URL of a Redis, one for TLS if it goes `with_certificates`. What is wrong is told without
+/// the URL, which may hold a password.
+pub(crate) fn check_url(url: &str, with_certificates: bool) -> Result<(), ConfigError> {
+    let addr = match SentinelUrl::parse(url) {
+        Some(parsed) => parsed?.sentinels.into_iter().next(),
+        None => match url.into_connection_info() {
+            Ok(info) => Some(info.addr().clone()),
+            Err(error) => {
+                return Err(ConfigError::Url {
+                    reason: error.category().to_owned(),
+                });
+            }
+        },
+    };
+    match addr {
+        Some(ConnectionAddr::TcpTls { insecure: true, .. }) => Err(ConfigError::Insecure),
+        Some(ConnectionAddr::TcpTls { .. }) => Ok(()),
+        // Whoever names certificates takes the connection to be encrypted.
+        _ if with_certificates => Err(ConfigError::NotEncrypted),
+        _ => Ok(()),
     }
 }
 
@@ -60,6 +73,7 @@ pub(crate) struct Connector {
     sentinels: Option<Arc<Sentinels>>,
     name: Arc<str>,
     followed: watch::Sender<Option<Lead>>,
+    refused: Refused,
 }
 
 /// A connection and the server it leads to.
@@ -81,6 +95,7 @@ impl Connector {
             sentinels,
             name: name.into(),
             followed: watch::Sender::new(None),
+            refused: Refused::default(),
         }
     }
 
@@ -92,11 +107,15 @@ impl Connector {
     /// Opens a connection for `part`. Its commands may block on the server for up to `block` and are
     /// given up when no answer came a response timeout after that.
     pub(crate) async fn open(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
+        self.refused.turn()?;
         let attempt = self.attempt(part, block);
-        match tokio::time::timeout(self.config.connect_timeout, attempt).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(WireError::new(Fault::Timeout, "connecting took too long")),
-        }
+        let outcome = tokio::time::timeout(self.config.connect_timeout, attempt)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                Err(WireError::new(Fault::Timeout, "connecting took too long"))
+            });
+        self.refused.tried(&outcome);
+        outcome
     }
 
     pub(crate) fn has_sentinels(&self) -> bool {
@@ -137,17 +156,22 @@ impl Connector {
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.config.connect_timeout))
             .set_response_timeout(Some(self.config.response_timeout + block));
+        let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let mut inner = Login::at_redis(&self.config)
             .client(info)
             .await?
             .get_multiplexed_async_connection_with_config(&settings)
-            .await?;
+            .await
+            .map_err(|error| tls::unanswered(error, encrypted))?;
         let mut probe = Server::probe();
         probe
             .cmd("CLIENT")
             .arg("SETNAME")
             .arg(format!("{}:{part}", self.name));
-        let mut answers = inner.send_packed_commands(&probe, 0, probe.len()).await?;
+        let mut answers = inner
+            .send_packed_commands(&probe, 0, probe.len())
+            .await
+            .map_err(|error| tls::unanswered(error, encrypted))?;
         // The name is a courtesy to whoever reads CLIENT LIST; an ACL may forbid it.
         answers.pop();
         let server = Server::read(answers)?;

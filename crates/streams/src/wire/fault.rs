@@ -1,9 +1,8 @@
 //! From the redis crate's errors to ours.
 
-use std::{error::Error, io, sync::Arc};
-
 use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind, Value};
 
+use super::tls;
 use crate::error::Fault;
 
 /// A command that failed: the fault to act on, and the server's own words for the log.
@@ -50,13 +49,15 @@ impl WireError {
 
 impl From<RedisError> for WireError {
     fn from(error: RedisError) -> Self {
+        if let Some(message) = tls::advice(&error) {
+            return Self::new(Fault::Tls, message);
+        }
         let message = error.to_string();
         let fault = match error.kind() {
             ErrorKind::Server(kind) => of_kind(kind),
             ErrorKind::Extension => error.code().map_or(Fault::Other, of_code),
             ErrorKind::AuthenticationFailed => Fault::NoAuth,
             ErrorKind::Io if error.is_timeout() => Fault::Timeout,
-            ErrorKind::Io if is_tls(&error) => Fault::Tls,
             ErrorKind::Io | ErrorKind::Parse => Fault::Disconnected,
             ErrorKind::InvalidClientConfig => Fault::Tls,
             _ => Fault::Other,
@@ -111,18 +112,10 @@ fn of_code(code: &str) -> Fault {
     }
 }
 
-/// The redis crate folds TLS failures into I/O errors, and hides those in an `Arc` that downcasts to
-/// nothing but itself. rustls reports what it does not trust, or does not understand, as invalid data.
-fn is_tls(error: &RedisError) -> bool {
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>())
-        .and_then(|inner| inner.downcast_ref::<io::Error>())
-        .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use redis::ErrorKind;
 
     use super::*;

@@ -3,10 +3,13 @@
 
 use std::path::Path;
 
-use redis::{ConnectionInfo, ProtocolVersion, TlsCertificates};
+use redis::{ConnectionInfo, ProtocolVersion};
 
-use super::WireError;
-use crate::{config::RedisConfig, error::Fault};
+use super::{WireError, tls};
+use crate::{
+    config::{ClientCertificate, RedisConfig},
+    error::Fault,
+};
 
 /// Who asks, and whom to trust. What is set here overrides what the URL says.
 pub(super) struct Login<'a> {
@@ -14,6 +17,7 @@ pub(super) struct Login<'a> {
     password: Option<&'a str>,
     password_file: Option<&'a Path>,
     ca_file: Option<&'a Path>,
+    client_certificate: Option<&'a ClientCertificate>,
 }
 
 impl<'a> Login<'a> {
@@ -24,6 +28,7 @@ impl<'a> Login<'a> {
             password: config.password.as_deref(),
             password_file: config.password_file.as_deref(),
             ca_file: config.ca_file.as_deref(),
+            client_certificate: config.client_certificate.as_ref(),
         }
     }
 
@@ -34,6 +39,7 @@ impl<'a> Login<'a> {
             password: config.sentinel_password.as_deref(),
             password_file: config.sentinel_password_file.as_deref(),
             ca_file: config.ca_file.as_deref(),
+            client_certificate: config.client_certificate.as_ref(),
         }
     }
 
@@ -49,7 +55,10 @@ impl<'a> Login<'a> {
             settings = settings.set_username(username);
         }
         if let Some(file) = self.password_file {
-            let password = read(file, Fault::NoAuth).await?;
+            let password = tokio::fs::read(file).await.map_err(|error| {
+                let what = format!("{} cannot be read: {error}", file.display());
+                WireError::new(Fault::NoAuth, what)
+            })?;
             let password = String::from_utf8(password)
                 .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
             let line = password.strip_suffix('\n').unwrap_or(&password);
@@ -58,24 +67,11 @@ impl<'a> Login<'a> {
             settings = settings.set_password(password);
         }
         let info = info.set_redis_settings(settings);
-        Ok(match self.ca_file {
-            Some(file) => {
-                let root_cert = Some(read(file, Fault::Tls).await?);
-                redis::Client::build_with_tls(
-                    info,
-                    TlsCertificates {
-                        client_tls: None,
-                        root_cert,
-                    },
-                )?
-            }
+        let certificates = tls::certificates(self.ca_file, self.client_certificate).await?;
+        Ok(match certificates {
+            Some(certificates) => redis::Client::build_with_tls(info, certificates)
+                .map_err(|error| WireError::new(Fault::Tls, error.to_string()))?,
             None => redis::Client::open(info)?,
         })
     }
-}
-
-async fn read(file: &Path, fault: Fault) -> Result<Vec<u8>, WireError> {
-    tokio::fs::read(file).await.map_err(|error| {
-        WireError::new(fault, format!("{} cannot be read: {error}", file.display()))
-    })
 }

@@ -11,9 +11,11 @@ mod group;
 mod login;
 mod observe;
 mod probe;
+mod refused;
 mod replies;
 mod requests;
 mod sentinel;
+mod tls;
 
 pub(crate) use connect::{Connection, Connector, Followed, Lead, check_url};
 pub(crate) use dead_letter::DeadLetter;

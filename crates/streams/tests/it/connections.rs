@@ -1,7 +1,7 @@
-//! Ways to Redis: encrypted, with credentials, by name and by socket.
+//! Ways to Redis: with credentials, by name and by socket.
 
 use streams::{Client, ClientConfig, Fault, NotReady, RedisConfig, WorkerConfig};
-use testbed::{Certificates, Folder, Port, RedisServer};
+use testbed::{Folder, Port, RedisServer};
 
 use crate::{
     log::Log,
@@ -19,69 +19,6 @@ fn with_redis(service: &Service, redis: &RedisConfig) -> (ClientConfig, WorkerCo
         ..service.worker_config()
     };
     (client, worker)
-}
-
-#[tokio::test]
-async fn tls_with_a_private_authority() {
-    if !RedisServer::supports_tls().unwrap() {
-        return; // A few servers are built without.
-    }
-    let folder = Folder::new("tls").unwrap();
-    let certificates = Certificates::create(folder.path()).unwrap();
-    let redis = RedisServer::builder().tls(certificates.server_tls());
-    let service = Service::on(redis.start().await.unwrap());
-    let url = service.redis.url();
-    assert!(url.starts_with("rediss://"));
-    let trusted = RedisConfig {
-        ca_file: Some(certificates.ca.clone()),
-        ..RedisConfig::new(&url)
-    };
-    let (client, worker) = with_redis(&service, &trusted);
-    let scene = Scene::with(service, client, worker).await;
-    scene.recovers().await;
-
-    // Who does not trust it does not talk to it: an unrelated authority, the public ones, no file at all.
-    let missing = folder.path().join("no-such-file.pem");
-    for (ca_file, word) in [
-        (Some(certificates.other_ca), "certificate"),
-        (None, "certificate"),
-        (Some(missing), "no-such-file.pem"),
-    ] {
-        let config = RedisConfig {
-            ca_file,
-            ..RedisConfig::new(&url)
-        };
-        let (config, _) = with_redis(&scene.service, &config);
-        let client = Client::connect(config).await.unwrap();
-        becomes(Err(NotReady::Redis(Fault::Tls)), async || {
-            client.readiness()
-        })
-        .await;
-        let faults = client.health().faults;
-        assert!(faults["reader"].contains(word), "{faults:?}");
-    }
-    assert!(!scene.log.lines(&["WARN", "fault=\"tls\""]).is_empty());
-}
-
-#[tokio::test]
-async fn a_certificate_that_has_expired_is_refused() {
-    if !RedisServer::supports_tls().unwrap() {
-        return;
-    }
-    let folder = Folder::new("tls").unwrap();
-    let certificates = Certificates::create(folder.path()).unwrap();
-    let redis = RedisServer::builder().tls(certificates.expired_tls());
-    let service = Service::on(redis.start().await.unwrap());
-    let config = RedisConfig {
-        ca_file: Some(certificates.ca),
-        ..RedisConfig::new(service.redis.url())
-    };
-    let (config, _) = with_redis(&service, &config);
-    let client = Client::connect(config).await.unwrap();
-    becomes(Err(NotReady::Redis(Fault::Tls)), async || {
-        client.readiness()
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -24,4 +24,5 @@ mod scene;
 mod sentinel;
 mod slow_link;
 mod support;
+mod tls;
 mod wire;
