@@ -73,8 +73,9 @@ pub enum ReplyStreamChoice {
 }
 
 impl Config {
-    /// What the engine does not accept, in one line that names the variable.
+    /// Settings that contradict each other or that the engine does not accept, in one line that names them.
     pub fn check(&self) -> Result<(), String> {
+        self.redis.check()?;
         self.client(&Registry::new())
             .validate()
             .map_err(|error| refused_by_engine(&error))

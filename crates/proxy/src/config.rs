@@ -66,6 +66,7 @@ impl Config {
     /// Settings that contradict each other or that the engine does not accept, in one line that names them.
     pub fn check(&self) -> Result<(), String> {
         self.provider.check()?;
+        self.redis.check()?;
         self.worker(&Registry::new())
             .validate()
             .map_err(|error| refused_by_engine(&error))

@@ -90,7 +90,7 @@ fn flag(value: &str) {
         http: settings::Http,
     }
     let argument = OsString::from(format!("--header-timeout={value}"));
-    match parse_from::<Settings>(["program".into(), argument]) {
+    match parse_from::<Settings>(["program".into(), argument], |_| Ok(())) {
         Ok(settings) => assert!(!settings.http.header_timeout.is_zero()),
         Err(ParseError::Shown(shown)) => panic!("{value:?} shows {shown}"),
         Err(ParseError::Invalid(line)) => {

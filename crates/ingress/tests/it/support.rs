@@ -41,7 +41,7 @@ impl Ingress {
             redis_url,
         ];
         let args = fixed.iter().chain(flags).map(OsString::from);
-        let config: Config = parse_from(args).expect("these are good flags");
+        let config: Config = parse_from(args, Config::check).expect("these are good flags");
         let endpoints = Endpoints::bind(config.listen, config.http.admin_listen)
             .await
             .expect("free ports");

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use axum::http::Uri;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use service::settings::{count, duration, positive_duration, text};
 
 use crate::providers::{
@@ -55,10 +55,12 @@ pub struct ProviderSettings {
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub simulated_faults: bool,
     /// Open-Meteo: where cities are located; may hold a query, such as ?apikey=...
-    #[arg(long, env, default_value = GEOCODING, value_parser = web, hide_env_values = true)]
+    #[arg(long, env, default_value = GEOCODING, value_parser = web, hide_env_values = true,
+        value_hint = ValueHint::Url)]
     pub open_meteo_geocoding_url: Uri,
     /// Open-Meteo: where the weather is asked for; may hold a query, such as ?apikey=...
-    #[arg(long, env, default_value = FORECAST, value_parser = web, hide_env_values = true)]
+    #[arg(long, env, default_value = FORECAST, value_parser = web, hide_env_values = true,
+        value_hint = ValueHint::Url)]
     pub open_meteo_forecast_url: Uri,
     /// Open-Meteo: how long a TCP connect may take
     #[arg(long, env, default_value = "2s", value_parser = positive_duration)]

@@ -37,7 +37,7 @@ impl Proxy {
         let url = redis.url();
         let fixed = ["proxy", "--listen", "127.0.0.1:0", "--redis-url", &url];
         let arguments = fixed.iter().chain(flags).map(OsString::from);
-        let config: Config = parse_from(arguments).unwrap();
+        let config: Config = parse_from(arguments, Config::check).unwrap();
         config.check().unwrap();
         let endpoints = Endpoints::bind(config.listen, config.http.admin_listen)
             .await

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use common::telemetry::{LogFilter, LogFormat};
-use streams::{ConfigError, RedisConfig, StreamNames};
+use streams::{ClientCertificate, ConfigError, RedisConfig, StreamNames};
 
 use super::values::{Secret, address, bytes, count, duration, positive_duration, text};
 use crate::server::{self, Limits};
@@ -21,7 +21,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Redis {
     /// redis://host:port, rediss:// for TLS, unix:///path; may hold a user, a password and a database. With
     /// sentinels redis+sentinel://host:port,host:port/name, all of them and what they call the primary
-    #[arg(long, env, default_value = "redis://127.0.0.1:6379", value_parser = secret, hide_env_values = true)]
+    #[arg(long, env, default_value = "redis://127.0.0.1:6379", value_parser = secret, hide_env_values = true,
+        value_hint = ValueHint::Url)]
     pub redis_url: Secret,
     /// The ACL user; wins over the one in the URL
     #[arg(long, env, value_parser = text)]
@@ -44,9 +45,26 @@ pub struct Redis {
     /// A PEM file with the certificate authorities to trust for TLS, in place of the public ones
     #[arg(long, env, value_parser = path)]
     pub redis_ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate to show to a Redis that asks for one (mutual TLS)
+    #[arg(long, env, value_parser = path)]
+    pub redis_cert_file: Option<PathBuf>,
+    /// A PEM file with the key of that certificate
+    #[arg(long, env, value_parser = path)]
+    pub redis_key_file: Option<PathBuf>,
 }
 
 impl Redis {
+    /// Settings that are of use only together, in one line that names them.
+    pub fn check(&self) -> Result<(), String> {
+        if self.redis_cert_file.is_some() != self.redis_key_file.is_some() {
+            return Err(
+                "REDIS_CERT_FILE, REDIS_KEY_FILE: a certificate and its key go together, give both or neither"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     /// These settings as the engine takes them.
     pub fn config(&self) -> RedisConfig {
         let mut config = RedisConfig::new(self.redis_url.reveal());
@@ -63,6 +81,13 @@ impl Redis {
             .sentinel_password_file
             .clone_from(&self.redis_sentinel_password_file);
         config.ca_file.clone_from(&self.redis_ca_file);
+        let own = (&self.redis_cert_file, &self.redis_key_file);
+        if let (Some(certificate), Some(key)) = own {
+            config.client_certificate = Some(ClientCertificate {
+                certificate_file: certificate.clone(),
+                key_file: key.clone(),
+            });
+        }
         config
     }
 }
@@ -108,6 +133,16 @@ pub fn refused_by_engine(error: &ConfigError) -> String {
         ConfigError::Url { .. } => {
             return "REDIS_URL: the value is not the URL of a Redis: redis://, rediss://, unix:// or \
                     redis+sentinel://host,host/name is expected, for example redis://127.0.0.1:6379"
+                .into();
+        }
+        ConfigError::Insecure => {
+            return "REDIS_URL: certificates are always checked, #insecure is not supported: trust a private authority \
+                    by REDIS_CA_FILE"
+                .into();
+        }
+        ConfigError::NotEncrypted => {
+            return "REDIS_URL: REDIS_CA_FILE and REDIS_CERT_FILE are for rediss://, this connection would not be \
+                    encrypted"
                 .into();
         }
         ConfigError::NoTerminals => "TERMINALS",

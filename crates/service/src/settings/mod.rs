@@ -5,6 +5,7 @@
 
 mod groups;
 mod parse;
+mod print;
 mod refusal;
 mod values;
 

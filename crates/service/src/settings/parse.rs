@@ -10,12 +10,15 @@ use std::{
 
 use clap::{Arg, Command, Parser, error::ErrorKind};
 
-use super::refusal::{one_line, setting, stray};
+use super::{
+    print,
+    refusal::{one_line, setting, stray},
+};
 
 /// Why no settings came out of the command line and the environment.
 #[derive(Debug)]
 pub enum ParseError {
-    /// `--help` or `--version` was asked for; this is the text to print on standard output.
+    /// `--help`, `--version` or `--print-config` was asked for; this is the text to print on standard output.
     Shown(String),
     /// A bad value or an unknown flag: one line that names the variable, the value and what is expected.
     Invalid(String),
@@ -33,30 +36,40 @@ impl std::error::Error for ParseError {}
 
 /// Reads the settings of this process from its flags and its environment; flags win.
 ///
-/// Ends the process on anything else: with code 0 after `--help` and `--version`, with code 2 and one
-/// line on standard error where a value is bad, or where `check` finds that values contradict each other.
+/// Ends the process on anything else: with code 0 after `--help`, `--version` and `--print-config`, with code 2 and
+/// one line on standard error where a value is bad, or where `check` finds that values contradict each other.
 pub fn parse_or_exit<C: Parser>(check: impl FnOnce(&C) -> Result<(), String>) -> C {
-    let parsed = parse_from::<C>(std::env::args_os()).and_then(|settings| match check(&settings) {
-        Ok(()) => Ok(settings),
-        Err(line) => Err(ParseError::Invalid(line)),
-    });
-    match parsed {
+    match parse_from(std::env::args_os(), check) {
         Ok(settings) => settings,
         Err(error) => exit(&error),
     }
 }
 
-/// Reads settings from these arguments, the program's name first, and from the environment.
-pub fn parse_from<C: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<C, ParseError> {
-    let args = joined(args, &C::command())?;
-    C::try_parse_from(args).map_err(|error| match error.kind() {
+/// Reads settings from these arguments, the program's name first, and from the environment, and has them looked at
+/// by `check`.
+pub fn parse_from<C: Parser>(
+    args: impl IntoIterator<Item = OsString>,
+    check: impl FnOnce(&C) -> Result<(), String>,
+) -> Result<C, ParseError> {
+    let mut command = print::with_flag(C::command());
+    let args = joined(args, &command)?;
+    let refused = |error: clap::Error, command: &Command| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             ParseError::Shown(error.render().to_string())
         }
-        _ => ParseError::Invalid(one_line(&error, &C::command())),
-    })
+        _ => ParseError::Invalid(one_line(&error, command)),
+    };
+    let matches = command
+        .try_get_matches_from_mut(args)
+        .map_err(|error| refused(error, &command))?;
+    let settings = C::from_arg_matches(&matches).map_err(|error| refused(error, &command))?;
+    check(&settings).map_err(ParseError::Invalid)?;
+    match print::lines(&command, &matches) {
+        Some(lines) => Err(ParseError::Shown(lines)),
+        None => Ok(settings),
+    }
 }
 
 /// The command line with each flag and its value in one word, since clap takes a value that begins with a dash,

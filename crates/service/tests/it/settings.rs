@@ -39,6 +39,7 @@ fn parse(flags: &[&str]) -> Result<Settings, ParseError> {
         std::iter::once("test")
             .chain(flags.iter().copied())
             .map(OsString::from),
+        |_| Ok(()),
     )
 }
 
@@ -237,7 +238,7 @@ fn what_is_no_setting_is_refused_in_one_line_too() {
 #[test]
 fn bytes_that_are_no_text_are_refused_in_one_line_too() {
     let word = OsString::from_vec(b"--drain-timeout=\xff".to_vec());
-    match settings::parse_from::<Settings>(["test".into(), word]) {
+    match settings::parse_from::<Settings>(["test".into(), word], |_| Ok(())) {
         Err(ParseError::Invalid(line)) => {
             assert_eq!(line, "a word of the command line is not UTF-8");
         }
@@ -292,4 +293,68 @@ fn secrets_are_not_printed() {
     .unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
     assert_eq!(settings.redis.config().password.as_deref(), Some("hunter2"));
+}
+
+#[test]
+fn the_settings_in_effect_are_printed_without_secrets() {
+    let flags = [
+        "--redis-url=rediss://user:s3cret@host:1/2?key=s3cret",
+        "--redis-password=s3cret://s3cret",
+        "--mirror=https://s3cret",
+        "--header-timeout=1m 30s",
+        "--print-config",
+    ];
+    let Err(ParseError::Shown(printed)) = parse(&flags) else {
+        panic!("not shown");
+    };
+    for line in [
+        "TEST_TERMINALS=5",
+        "TEST_MIRROR=[redacted]",
+        "REDIS_URL=rediss://[redacted]@host:1/2?[redacted]",
+        "REDIS_PASSWORD=[redacted]",
+        "# REDIS_PASSWORD_FILE is unset",
+        "HEADER_TIMEOUT=\"1m 30s\"",
+        "RUST_LOG=info",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{printed}");
+    }
+    assert!(!printed.contains("s3cret"), "{printed}");
+}
+
+#[test]
+fn settings_that_do_not_hold_are_refused_and_not_printed() {
+    let flags = ["test", "--print-config"].map(OsString::from);
+    let refused = settings::parse_from::<Settings>(flags, |_| Err("LEASE: is wrong".into()));
+    assert!(matches!(refused, Err(ParseError::Invalid(line)) if line == "LEASE: is wrong"));
+    let bad = self::refused(&["--print-config", "--terminals=0"]);
+    assert!(bad.starts_with("TEST_TERMINALS: "), "{bad}");
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_a_connection_that_is_encrypted() {
+    let check = |flags: &[&str]| parse(flags).unwrap().redis.check();
+    assert_eq!(check(&[]), Ok(()));
+    let both = ["--redis-cert-file=a.pem", "--redis-key-file=a.key"];
+    assert_eq!(check(&both), Ok(()));
+    for one in both {
+        let refused = check(&[one]).unwrap_err();
+        assert!(refused.starts_with("REDIS_CERT_FILE, REDIS_KEY_FILE: "));
+    }
+    for (flags, word) in [
+        (&["--redis-ca-file=ca.pem"][..], "encrypted"),
+        (&both, "encrypted"),
+        (&["--redis-url=rediss://h/#insecure"], "#insecure"),
+    ] {
+        let redis = parse(flags).unwrap().redis.config();
+        let names = streams::StreamNames::for_service("test");
+        let config = streams::ClientConfig {
+            redis,
+            ..streams::ClientConfig::new("", names)
+        };
+        let refused = settings::refused_by_engine(&config.validate().unwrap_err());
+        assert!(
+            refused.starts_with("REDIS_URL: ") && refused.contains(word),
+            "{refused}"
+        );
+    }
 }
