@@ -22,6 +22,10 @@ use crate::{
 /// Most header fields of a request. hyper itself refuses more than 100, without a body.
 pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 
+/// No answer is a page, so a browser that takes one for a page is to run, load and frame nothing. Swagger UI has a
+/// policy of its own.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// The route label of requests that no route matches.
 const NO_ROUTE: &str = "other";
 
@@ -98,6 +102,9 @@ async fn exchange(
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(NO_PAGE);
     response
 }
 

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Bytes,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -16,6 +16,13 @@ use crate::{ProblemDocument, admin, openapi, problem::Problem};
 const UI: &str = "/swagger";
 const DOCUMENT: &str = "/swagger/v1/swagger.json";
 
+/// The UI loads its own files and asks its own host, nobody else; it sets styles of elements and has images in its
+/// style sheet.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// `/swagger` (the UI, its files inside this binary), `/swagger/v1/swagger.json` (this document, with the
 /// [admin routes](crate::admin_routes) and the answers that every route has added), and the way there from `/`.
 pub fn swagger_routes(mut document: OpenApi) -> Router {
@@ -27,7 +34,7 @@ pub fn swagger_routes(mut document: OpenApi) -> Router {
     let text = Bytes::from(document.to_json().unwrap_or_default());
     let document = async move || ([(header::CONTENT_TYPE, "application/json")], text.clone());
     let ui: Router = SwaggerUi::new(UI).config(Config::from(DOCUMENT)).into();
-    ui.layer(map_response(with_problem))
+    ui.layer(map_response(finished))
         .route(DOCUMENT, get(document))
         .route("/", get(entrance))
 }
@@ -45,11 +52,16 @@ async fn entrance() -> Redirect {
     Redirect::temporary(UI)
 }
 
-/// The UI answers with a bare status where it has no such file.
-async fn with_problem(response: Response) -> Response {
+/// Its policy; and a problem in place of the bare status that the UI answers with where it has no such file.
+async fn finished(mut response: Response) -> Response {
     match response.status() {
         StatusCode::NOT_FOUND => Problem::not_found().into_response(),
         StatusCode::INTERNAL_SERVER_ERROR => Problem::internal().into_response(),
-        _ => response,
+        _ => {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, POLICY);
+            response
+        }
     }
 }

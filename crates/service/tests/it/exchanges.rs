@@ -169,6 +169,11 @@ async fn every_answer_has_the_security_headers() {
             Some("no-store"),
             "{path}"
         );
+        assert_eq!(
+            header(&response, "content-security-policy"),
+            Some("default-src 'none'; frame-ancestors 'none'"),
+            "{path}"
+        );
         assert_eq!(header(&response, "server"), None, "{path}");
     }
 }
