@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use testbed::{
     Folder, History, HttpClient, Recorder, RedisServer, RedisServerBuilder, Targets, TcpProxy,
+    documented_acl,
 };
 
 use super::failover::Guard;
@@ -100,7 +101,8 @@ impl SystemBuilder {
         self
     }
 
-    /// The server to start.
+    /// The server to start. Unless it has users or a password of its own, the services have the least rights there
+    /// that `docs/acl.md` gives them, and [`System::finish`] sees that they were denied nothing.
     pub fn redis(mut self, redis: RedisServerBuilder) -> Self {
         self.redis = redis;
         self
@@ -146,7 +148,15 @@ impl SystemBuilder {
     async fn launch(self) -> anyhow::Result<System> {
         let folder = Folder::new("system")?;
         let for_redis = folder.subfolder("redis")?;
-        let redis = self.redis.folder(for_redis.path());
+        let least_rights = self.redis.is_open();
+        let redis = match least_rights {
+            true => {
+                let version = RedisServer::installed_version()?;
+                self.redis.acl(documented_acl(version)?)
+            }
+            false => self.redis,
+        };
+        let redis = redis.folder(for_redis.path());
         let redis = match self.ledger {
             true => redis.ledger(),
             false => redis,
@@ -175,12 +185,19 @@ impl SystemBuilder {
         };
         let history = History::new();
         let client = HttpClient::new()?;
-        let mut for_ingress = self.for_ingress;
+        let (mut for_ingress, mut for_proxy) = (self.for_ingress, self.for_proxy);
+        if least_rights {
+            for (settings, user) in [(&mut for_ingress, "ingress"), (&mut for_proxy, "proxy")] {
+                let password = format!("{}_PASSWORD", user.to_uppercase());
+                settings.insert("REDIS_USERNAME".into(), user.into());
+                settings.insert("REDIS_PASSWORD".into(), password);
+            }
+        }
         let timeout = format!("{}ms", self.request_timeout.as_millis());
         for_ingress.insert("REQUEST_TIMEOUT".into(), timeout);
         let launch = Launch {
             for_ingress,
-            for_proxy: self.for_proxy,
+            for_proxy,
             reply_streams: self.reply_streams,
             through: self.through,
             redis_url,
@@ -195,6 +212,7 @@ impl SystemBuilder {
             guard,
             former: None,
             ledger: self.ledger,
+            least_rights,
             line,
             recorder: Recorder::new(&history, self.request_timeout)?,
             history,

@@ -39,6 +39,7 @@ impl System {
         self.recorder = Recorder::new(&History::new(), Duration::ZERO)?;
         note(self.usage_is_back().await);
         note(self.logs_are_clean(allowed));
+        note(self.nothing_was_denied().await);
         let figures = match self.verdict(allowed)? {
             Ok(figures) if wrong.is_empty() => figures,
             Ok(_) => bail!(joined(&wrong)),
@@ -58,6 +59,18 @@ impl System {
                 Some(anyhow!("{} ended by itself: {status}", service.name()))
             });
         none(&ended.collect::<Vec<_>>())
+    }
+
+    /// The rights that are documented were enough.
+    async fn nothing_was_denied(&self) -> anyhow::Result<()> {
+        if self.least_rights {
+            let denied = self.redis.denied().await?;
+            ensure!(
+                denied.is_empty(),
+                "Redis denied a service a right: {denied:?}"
+            );
+        }
+        Ok(())
     }
 
     /// Every answer in the history is one that an ingress counted; what the proxies served covers all weather.

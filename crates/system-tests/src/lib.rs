@@ -78,6 +78,8 @@ pub struct System {
     former: Option<Folder>,
     /// Whether Redis's append-only file tells the whole run.
     ledger: bool,
+    /// Whether the services have the least rights in Redis and no more.
+    least_rights: bool,
     line: Option<TcpProxy>,
     recorder: Recorder,
     history: History,

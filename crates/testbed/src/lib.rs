@@ -82,7 +82,7 @@ pub use nix::sys::signal::Signal;
 pub use ports::Port;
 pub use process::{Process, ProcessBuilder, raise_descriptor_limit};
 pub use redis_server::{
-    RedisServer, RedisServerBuilder, Sentinels, SentinelsBuilder, ServerVersion,
+    RedisServer, RedisServerBuilder, Sentinels, SentinelsBuilder, ServerVersion, documented_acl,
 };
 pub use tcp_proxy::{Impairment, TcpProxy, Way};
 pub use tls::{Certificates, ServerTls};

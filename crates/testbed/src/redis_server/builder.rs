@@ -104,6 +104,11 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Whether anybody may do anything: neither [`acl`](Self::acl) nor [`password`](Self::password) was asked for.
+    pub fn is_open(&self) -> bool {
+        self.acl.is_none() && self.access.password.is_none()
+    }
+
     /// Speaks TLS, and only TLS, on its port. A client may show a certificate; with
     /// `.config("tls-auth-clients", "yes")` it must.
     pub fn tls(mut self, tls: ServerTls) -> Self {
@@ -287,7 +292,7 @@ pub(super) fn server_process(
         .folder(folder)
 }
 
-fn server_program() -> anyhow::Result<PathBuf> {
+pub(super) fn server_program() -> anyhow::Result<PathBuf> {
     match env::var_os("REDIS_SERVER") {
         Some(name) => find_program(&name)
             .with_context(|| format!("REDIS_SERVER names no program that can be started: {}", name.display())),

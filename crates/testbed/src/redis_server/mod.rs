@@ -6,6 +6,7 @@
 //! in `CLIENT LIST` between two commands.
 
 mod builder;
+mod documented_acl;
 mod sentinels;
 mod version;
 
@@ -20,6 +21,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue};
 
 pub use builder::RedisServerBuilder;
+pub use documented_acl::documented_acl;
 pub use sentinels::{Sentinels, SentinelsBuilder};
 pub use version::ServerVersion;
 

@@ -25,6 +25,22 @@ impl ServerVersion {
         })
     }
 
+    /// From what the program says to `--version`: `Redis server v=7.0.15 sha=…`.
+    pub(super) fn from_words(said: &str) -> Option<Self> {
+        let number = said
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("v="))?;
+        Some(Self {
+            is_valkey: said.starts_with("Valkey"),
+            number: parse(number)?,
+        })
+    }
+
+    /// Whether one command deletes and acknowledges, without the fault of its first releases.
+    pub fn has_xackdel(&self) -> bool {
+        self.number >= if self.is_valkey { (9, 2, 0) } else { (8, 2, 3) }
+    }
+
     /// Whether it is Redis (not Valkey) of at least this version.
     pub fn is_redis_since(&self, number: (u32, u32, u32)) -> bool {
         !self.is_valkey && self.number >= number
@@ -50,6 +66,17 @@ fn parse(text: &str) -> Option<(u32, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_says_which_it_is() {
+        let said = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1";
+        let (redis, valkey) = ((7, 0, 15), (8, 1, 4));
+        let version = ServerVersion::from_words(said).unwrap();
+        assert_eq!((version.is_valkey, version.number), (false, redis));
+        let version = ServerVersion::from_words("Valkey server v=8.1.4 sha=0").unwrap();
+        assert_eq!((version.is_valkey, version.number), (true, valkey));
+        assert_eq!(ServerVersion::from_words("who knows"), None);
+    }
 
     fn version(fields: &[(&str, &str)]) -> anyhow::Result<ServerVersion> {
         ServerVersion::from_info(
