@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Checks that what the documents name exists: links between them and their headings, and paths of files.
+"""Checks that what the documents name exists: links between them and their headings, paths of files, and tests.
 
 A path is checked when it stands in backticks and begins with a folder or file of this repository, and in the code
 walk of ARCHITECTURE.md also where it leaves out the folder that the walk goes through. Links to other hosts are not
-followed, and comments are no part of a document. The examples in here are tested with each run.
+followed, and comments are no part of a document. A table with a column "test" names tests there. The examples in here
+are tested with each run.
 """
 
 import doctest
@@ -100,6 +101,33 @@ def missing(code, walk=""):
     return None
 
 
+def tests_in(source):
+    """The names of the tests in this Rust source, those of macros of the file's own included.
+
+    >>> sorted(tests_in("#[test]\\nfn one() {} #[tokio::test(start_paused = true)]\\nasync fn two() {} fn three() {}"))
+    ['one', 'two']
+    """
+    attributes = r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*"
+    return set(re.findall(attributes + r"(?:async )?fn (\w+)", source))
+
+
+def tests_named(text):
+    """The tests that stand in a column "test".
+
+    >>> list(tests_named("| a | test |\\n|---|---|\\n| `b` | `c`, and `d` in `e/f.rs` |\\n\\n| a | b |\\n| `x` | `y` |"))
+    ['c', 'd']
+    """
+    column = None
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+        if not line.startswith("|"):
+            column = None
+        elif "test" in cells:
+            column = cells.index("test")
+        elif column is not None and column < len(cells):
+            yield from (code for code in CODE.findall(cells[column]) if "/" not in code)
+
+
 def problems(document):
     text = without_comments(read(document))
     base = Path(document).parent
@@ -116,6 +144,12 @@ def problems(document):
         path = missing(code, WALKS.get(document, ""))
         if path:
             yield f"`{code}`: there is no {path}"
+    for test in tests_named(without_blocks(text)):
+        if test not in TESTS:
+            yield f"`{test}`: there is no such test"
+
+
+TESTS = {test for path in FILES if path.endswith(".rs") for test in tests_in(read(path))}
 
 
 def main():

@@ -24,6 +24,7 @@ mod poison;
 mod redis_refuses;
 mod redis_restarts;
 mod refusals;
+mod security;
 mod settings;
 mod settings_document;
 mod start_order;
