@@ -40,7 +40,7 @@ pub enum ConfigError {
     #[error("certificates are always checked; #insecure is not supported")]
     Insecure,
     /// Certificates are given, and the connection would not be encrypted.
-    #[error("certificates are given, and the Redis URL is not one for TLS: use rediss://")]
+    #[error("certificates are given, and the Redis URL is not one for TLS (rediss://)")]
     NotEncrypted,
     /// The metrics are already in the registry: two clients, or two workers, share one.
     #[error("the metrics cannot be registered: {reason}")]

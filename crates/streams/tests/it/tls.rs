@@ -1,6 +1,9 @@
 //! TLS to Redis: with a private authority, with a certificate of our own, and what is said when one of them is wrong.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use streams::{
     Client, ClientCertificate, ClientConfig, Fault, NotReady, RedisConfig, WorkerConfig,
@@ -101,10 +104,10 @@ impl Encrypted {
     }
 }
 
-fn own(certificate: &PathBuf, key: &PathBuf) -> Option<ClientCertificate> {
+fn own(certificate: &Path, key: &Path) -> Option<ClientCertificate> {
     Some(ClientCertificate {
-        certificate_file: certificate.clone(),
-        key_file: key.clone(),
+        certificate_file: certificate.to_owned(),
+        key_file: key.to_owned(),
     })
 }
 
