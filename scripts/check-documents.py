@@ -114,7 +114,8 @@ def tests_in(source):
 def tests_named(text):
     """The tests that stand in a column "test".
 
-    >>> list(tests_named("| a | test |\\n|---|---|\\n| `b` | `c`, and `d` in `e/f.rs` |\\n\\n| a | b |\\n| `x` | `y` |"))
+    >>> table = "| a | test |\\n|---|---|\\n| `b` | `c`, and `d` in `e/f.rs` |\\n"
+    >>> list(tests_named(table + "\\n| a | b |\\n| `x` | `y` |"))
     ['c', 'd']
     """
     column = None

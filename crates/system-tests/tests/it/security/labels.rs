@@ -1,4 +1,5 @@
-//! Metrics cost memory for each combination of labels, here and in whatever scrapes them: nobody from outside may make new ones without end.
+//! Metrics cost memory for each combination of labels, here and in whatever scrapes them: nobody from outside may
+//! make new ones without end.
 
 use std::collections::BTreeSet;
 
@@ -50,6 +51,7 @@ async fn nothing_from_outside_makes_series_without_end() -> anyhow::Result<()> {
     }
     let allowed = Allowed::nothing()
         .dead_letters(sent)
+        .errors(&["moved to the dead letters"])
         .counters(&["dead_letters_total", "replies_undecodable_total"]);
     system.finish(allowed.requests_beside_the_history()).await?;
     Ok(())
@@ -70,7 +72,7 @@ async fn hostile(system: &System, numbers: std::ops::Range<usize>) -> anyhow::Re
                     text.to_uppercase()
                 ),
                 format!(
-                    "GET /health HTTP/1.1\r\nhost: {text}\r\nuser-agent: {text}\r\nx-request-id: {text}\r\n{text}: {text}\r\n\r\n"
+                    "GET /health HTTP/1.1\r\nhost: {text}\r\nx-request-id: {text}\r\n{text}: {text}\r\n\r\n"
                 ),
             ] {
                 let mut connection = service.raw().await?;
