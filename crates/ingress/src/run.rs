@@ -95,7 +95,7 @@ mod tests {
             "--listen=127.0.0.1:0",
             "--redis-url=redis://127.0.0.1:1",
         ];
-        let config: Config = parse_from(args.map(Into::into)).expect("good flags");
+        let config: Config = parse_from(args.map(Into::into), Config::check).expect("good flags");
         let registry = Registry::new();
         let client = Client::connect(config.client(&registry))
             .await
