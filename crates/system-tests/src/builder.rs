@@ -101,7 +101,7 @@ impl SystemBuilder {
         self
     }
 
-    /// The server to start. Unless it has users or a password of its own, the services have the least rights there
+    /// The server to start. Unless it has users or a password of its own, or sentinels, the services have the least rights there
     /// that `docs/acl.md` gives them, and [`System::finish`] sees that they were denied nothing.
     pub fn redis(mut self, redis: RedisServerBuilder) -> Self {
         self.redis = redis;
@@ -148,7 +148,8 @@ impl SystemBuilder {
     async fn launch(self) -> anyhow::Result<System> {
         let folder = Folder::new("system")?;
         let for_redis = folder.subfolder("redis")?;
-        let least_rights = self.redis.is_open();
+        // Replicas and sentinels would need users of their own.
+        let least_rights = self.redis.is_open() && !self.sentinels;
         let redis = match least_rights {
             true => {
                 let version = RedisServer::installed_version()?;
