@@ -125,7 +125,7 @@ mod tests {
                 format!("unix:///path?pass={secret}"),
                 format!("https://host/path?key={secret}#top"),
                 format!("https://host/path#{secret}"),
-                secret.clone(),
+                secret,
             ] {
                 let shown = without_secrets(&url);
                 prop_assert!(!shown.contains(&core), "{url} is shown as {shown}");
