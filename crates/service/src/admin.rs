@@ -1,6 +1,6 @@
 //! Health and metrics: the routes that people, load balancers and Prometheus ask.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -127,7 +127,7 @@ async fn live() -> Json<LivenessDocument> {
     (status = 200, description = "All metrics in the text format", body = String, content_type = "text/plain"),
 ))]
 async fn scrape(State(scrapes): State<Scrapes>) -> Response {
-    match scrapes.text(Instant::now()) {
+    match scrapes.text().await {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");

@@ -1,89 +1,123 @@
-//! The text of `/metrics`, which costs far more to make than to ask for. Whoever scrapes gets a text made for it;
-//! whoever floods shares one with its like, so that it takes neither the time nor the memory of others.
+//! The text of `/metrics`, which costs far more to make than to ask for. Who asks gets a text that was begun after
+//! that, and everybody who waits for one gets the same; between two texts there is a rest as long as the last one
+//! took. So a flood of scrapes takes neither the memory of others nor more than half of their time, however slow the
+//! machine is.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use common::metrics;
 use prometheus::Registry;
-
-/// So many texts are made in a while; beyond them the last one is handed out again, which is no older than this.
-const MOST: u32 = 20;
-const WHILE: Duration = Duration::from_millis(100);
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until},
+};
 
 /// Makes the texts of one registry. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Scrapes {
     registry: Registry,
-    latest: Arc<Mutex<Latest>>,
+    latest: Arc<Mutex<Option<Text>>>,
 }
 
 #[derive(Debug)]
-struct Latest {
-    /// When the present while began.
-    since: Instant,
-    /// How many texts were made in it.
-    made: u32,
+struct Text {
+    begun: Instant,
+    /// Before this no other one is begun.
+    rested: Instant,
     text: Bytes,
 }
 
 impl Scrapes {
     pub(crate) fn new(registry: Registry) -> Self {
-        let latest = Latest {
-            since: Instant::now(),
-            made: 0,
-            text: Bytes::new(),
-        };
         Self {
             registry,
-            latest: Arc::new(Mutex::new(latest)),
+            latest: Arc::default(),
         }
     }
 
-    /// All metrics as they are, or as they were a moment ago.
-    pub(crate) fn text(&self, now: Instant) -> Result<Bytes, prometheus::Error> {
-        // A panic elsewhere leaves a whole text behind.
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(latest.since) >= WHILE {
-            latest.since = now;
-            latest.made = 0;
+    /// All metrics as they are now, or as they are a rest later.
+    pub(crate) async fn text(&self) -> Result<Bytes, prometheus::Error> {
+        let asked = Instant::now();
+        let mut latest = self.latest.lock().await;
+        if let Some(known) = &*latest {
+            if known.begun >= asked {
+                return Ok(known.text.clone());
+            }
+            sleep_until(known.rested).await;
         }
-        if latest.made < MOST {
-            latest.text = metrics::encode(&self.registry)?.into();
-            latest.made += 1;
-        }
-        Ok(latest.text.clone())
+        let begun = Instant::now();
+        let text = Bytes::from(metrics::encode(&self.registry)?);
+        *latest = Some(Text {
+            begun,
+            rested: Instant::now() + begun.elapsed(),
+            text: text.clone(),
+        });
+        Ok(text)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use prometheus::IntCounter;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use prometheus::core::{Collector, Desc};
+    use prometheus::proto::MetricFamily;
+    use tokio::task::JoinSet;
 
     use super::*;
 
-    #[test]
-    fn a_flood_shares_one_text_and_who_comes_later_gets_its_own() {
-        let registry = Registry::new();
-        let beats = IntCounter::new("beats_total", "Beats.").unwrap();
-        registry.register(Box::new(beats.clone())).unwrap();
-        let scrapes = Scrapes::new(registry);
-        let now = Instant::now() + WHILE;
-        let mut shared = Bytes::new();
-        for beat in 1..=u64::from(MOST) {
-            beats.inc();
-            shared = scrapes.text(now).unwrap();
-            assert!(shared.ends_with(format!("beats_total {beat}\n").as_bytes()));
+    /// A metric that is made so slowly, and counts how often it was.
+    #[derive(Clone)]
+    struct Slow(Arc<AtomicU32>);
+
+    const TAKES: Duration = Duration::from_millis(5);
+
+    impl Collector for Slow {
+        fn desc(&self) -> Vec<&Desc> {
+            Vec::new()
         }
-        for _ in 0..1000 {
-            beats.inc();
-            let text = scrapes.clone().text(now + WHILE / 2).unwrap();
-            assert_eq!(text.as_ptr(), shared.as_ptr());
+
+        fn collect(&self) -> Vec<MetricFamily> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(TAKES);
+            Vec::new()
         }
-        let later = scrapes.text(now + WHILE).unwrap();
-        assert!(later.ends_with(b"beats_total 1020\n"), "{later:?}");
+    }
+
+    fn scrapes() -> (Scrapes, Arc<AtomicU32>) {
+        let (registry, made) = (Registry::new(), Arc::default());
+        registry
+            .register(Box::new(Slow(Arc::clone(&made))))
+            .unwrap();
+        (Scrapes::new(registry), made)
+    }
+
+    #[tokio::test]
+    async fn who_waits_shares_and_who_comes_later_gets_its_own() {
+        let (scrapes, made) = scrapes();
+        for round in 1..=3 {
+            let mut flood = JoinSet::new();
+            for _ in 0..1_000 {
+                let scrapes = scrapes.clone();
+                flood.spawn(async move { scrapes.text().await.map(|text| text.as_ptr() as usize) });
+            }
+            flood.join_all().await;
+            // The first to ask makes one, and all who asked while it did share the next.
+            let made = made.load(Ordering::Relaxed);
+            assert!((round..=2 * round).contains(&made), "{made} in {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn texts_take_no_more_than_half_of_the_time() {
+        let (scrapes, made) = scrapes();
+        let start = Instant::now();
+        for _ in 0..10 {
+            scrapes.text().await.unwrap();
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 10, "each had its own");
+        assert!(start.elapsed() >= TAKES * 19, "{:?}", start.elapsed());
     }
 }
