@@ -67,6 +67,10 @@ pub enum OpenMeteoError {
     Breaker(#[from] InvalidBreaker),
 }
 
+/// However long the provider was away: a probe each second or two costs it nothing, and callers are refused for no
+/// longer than that when it is well again.
+const OPEN_FOR_MAX: Duration = Duration::from_secs(2);
+
 /// The waits between attempts. Checked by the compiler.
 const BACKOFF: Backoff = match Backoff::new(Duration::from_millis(100), Duration::from_secs(2)) {
     Ok(backoff) => backoff,
@@ -90,6 +94,7 @@ impl OpenMeteo {
                 "open-meteo",
                 BreakerConfig {
                     slow_call: config.timeout / 2,
+                    open_for_max: OPEN_FOR_MAX,
                     ..BreakerConfig::default()
                 },
             )?,
