@@ -313,3 +313,16 @@ fn a_failover_loses_what_only_the_old_primary_had() {
     assert_eq!(books.ended(&End::Replied), 3);
     assert_eq!(books.replied_again, 0, "the same reply, replicated");
 }
+
+/// In an outage nobody adds anything, so that the file tells no time between the last entry before it and the first
+/// one after it.
+#[test]
+fn what_is_taken_back_after_an_outage_was_not_taken_back_before_it() {
+    let taken_back = |next: u64| {
+        let run = Run::new().added(1).given(1, 2, "a", 1).removed(1);
+        let run = run.redis(next, "XADD replies AT-0 note x");
+        run.answered(TTL, 504)
+    };
+    assert!(taken_back(TTL + 20).check().is_ok());
+    taken_back(20).turns_out_wrong("was taken off the stream unanswered");
+}

@@ -2,6 +2,7 @@
 //! queue is what makes a delay a delay and not a loss of bandwidth.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -14,6 +15,9 @@ use super::line::Line;
 const CHUNK: usize = 16 << 10;
 /// Chunks on their way; more wait in the sockets' buffers.
 const ON_THE_WAY: usize = 256;
+
+/// So much of a delay that was nobody's wish is made up for, where bandwidth is little.
+const MADE_UP: Duration = Duration::from_millis(50);
 
 /// How a way came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +124,9 @@ impl Writer<'_> {
             self.corrupt(now);
             self.to.write_all(now).await?;
             self.count += piece as u64;
-            self.clear = Instant::now().max(self.clear) + self.line.takes(piece);
+            // A timer that was late is made up for, or slices would be as slow as timers are coarse.
+            let earliest = Instant::now().checked_sub(MADE_UP).unwrap_or(self.clear);
+            self.clear = self.clear.max(earliest) + self.line.takes(piece);
             rest = later;
             if self.line.slice.is_some() {
                 // Lets the reader at the other end have it before the next one follows.

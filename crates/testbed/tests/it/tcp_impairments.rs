@@ -128,6 +128,22 @@ async fn slices_arrive_in_order_and_one_by_one() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn slices_do_not_make_a_line_slower_than_its_bandwidth() -> anyhow::Result<()> {
+    let mut pairs = Pairs::new().await;
+    let (mut client, mut server) = pairs.connect().await?;
+    let line = Impairment::none().slices(1).bandwidth(20_000);
+    pairs.proxy.impair(Way::There, line);
+    let (start, sent) = (Instant::now(), vec![7; 10_000]);
+    client.write_all(&sent).await?;
+    arrives(&mut server, &sent).await?;
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+    // One timer for each byte would be ten seconds or more.
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_way_is_held_and_the_other_is_not() -> anyhow::Result<()> {
     let mut pairs = Pairs::new().await;
     let (mut client, mut server) = pairs.connect().await?;
