@@ -2,6 +2,7 @@
 # Runs all tests: unit, property, documentation, integration and system.
 #
 #   scripts/test.sh [FILTER...]                       arguments go to the test runner
+#   scripts/test.sh --all [FILTER...]                 also those that take minutes, then each fuzz target for a while
 #   REDIS_SERVER=/path/to/redis-server scripts/test.sh    against another server version
 #
 # Installs what the tests need and is missing. Each test starts a Redis of its own on a free port.
@@ -15,8 +16,16 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   exit 0
 fi
 
+all='' which=()
+if [[ ${1:-} == --all ]]; then
+  shift
+  all=1 which=(--profile all --run-ignored all)
+fi
+
 check_redis_server "$called_in"
 need_rust redis-server
+# Without it the tests that set clocks say NOT RUN, and all others run.
+(need faketime) || say "going on without faketime"
 if ! cargo nextest --version >/dev/null 2>&1; then
   # The newest that the oldest Rust we support can build, without its updating of itself.
   say "installing cargo-nextest from crates.io, which takes some minutes"
@@ -28,4 +37,7 @@ cargo build --workspace --bins --examples
 if [[ $# -eq 0 ]]; then
   cargo test --workspace --doc
 fi
-cargo nextest run --workspace "$@"
+cargo nextest run --workspace "${which[@]}" "$@"
+if [[ -n $all && $# -eq 0 ]]; then
+  scripts/fuzz.sh --runs 200000
+fi

@@ -93,7 +93,7 @@ fn step_by_step_two_callers() {
 }
 
 #[test]
-#[ignore = "takes minutes; scripts/test.sh -p model --run-ignored all"]
+#[ignore = "takes minutes; scripts/test.sh --all"]
 fn deep_one_caller_and_three_faults() {
     holds(Bounds {
         callers: 1,
@@ -103,7 +103,7 @@ fn deep_one_caller_and_three_faults() {
 }
 
 #[test]
-#[ignore = "takes minutes; scripts/test.sh -p model --run-ignored all"]
+#[ignore = "takes minutes; scripts/test.sh --all"]
 fn deep_one_caller_a_drain_and_two_faults() {
     holds(Bounds {
         callers: 1,
@@ -125,7 +125,7 @@ fn one_caller_a_longer_lease_and_two_faults() {
 }
 
 #[test]
-#[ignore = "takes minutes; scripts/test.sh -p model --run-ignored all"]
+#[ignore = "takes minutes; scripts/test.sh --all"]
 fn deep_two_callers_who_may_leave_and_a_fault() {
     holds(Bounds {
         faults: 1,
