@@ -13,6 +13,7 @@ mod concurrency;
 mod crashes;
 mod disconnects;
 mod failover;
+mod faults;
 mod hostile;
 mod http2;
 mod leaving;

@@ -23,7 +23,7 @@ pub(crate) fn exposed() -> SystemBuilder {
 }
 
 /// Keeps requests waiting on the stream while `harm` is done: the proxies stand still meanwhile, for less than a lease.
-async fn with_a_backlog(
+pub(crate) async fn with_a_backlog(
     system: &System,
     harm: impl AsyncFnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
