@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::recorder::{Recorder, Sample};
@@ -14,15 +16,22 @@ pub(crate) struct Caller {
     client: Client,
     token: String,
     timeout: Duration,
+    tries: u32,
     recorder: Mutex<Recorder>,
 }
 
 impl Caller {
-    pub(crate) fn new(client: Client, timeout: Duration, measured_from: Instant) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        timeout: Duration,
+        tries: u32,
+        measured_from: Instant,
+    ) -> Self {
         Self {
             client,
             token: run_token(),
             timeout,
+            tries,
             recorder: Mutex::new(Recorder::new(measured_from)),
         }
     }
@@ -38,8 +47,7 @@ impl Caller {
     pub(crate) async fn call(&self, index: u64, due: Instant) -> bool {
         let request = WeatherRequest::nth(&self.token, index);
         let sent = Instant::now();
-        let answer =
-            tokio::time::timeout_at(self.deadline(due).into(), self.client.ask(&request)).await;
+        let answer = tokio::time::timeout_at(self.deadline(due).into(), self.ask(&request)).await;
         let result = answer.unwrap_or(Err(Failure::Timeout));
         let connected = !matches!(result, Err(Failure::Connect(_)));
         self.recorder().record(Sample {
@@ -49,6 +57,21 @@ impl Caller {
             result,
         });
         connected
+    }
+
+    /// Asks until there is an answer that asking again cannot change, as often as may be and without a pause.
+    async fn ask(&self, request: &WeatherRequest) -> Result<Uuid, Failure> {
+        let mut result = self.client.ask(request).await;
+        for _ in 1..self.tries {
+            match &result {
+                Err(failure) if failure.invites_retry() => {
+                    self.recorder().retries += 1;
+                    result = self.client.ask(request).await;
+                }
+                _ => break,
+            }
+        }
+        result
     }
 
     /// Takes note that a request which was due at `due` could not be made within its time.

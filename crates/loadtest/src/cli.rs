@@ -91,6 +91,11 @@ struct Arguments {
     #[arg(long, default_value = "30s", value_parser = request_timeout)]
     timeout: Duration,
 
+    /// Send a request up to this often: again, at once, when it was refused (429, 503) or its connection failed. The
+    /// time limit covers all tries
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100))]
+    tries: u32,
+
     /// Send requests for this long before measuring
     #[arg(long, default_value = "0s", value_parser = duration)]
     warmup: Duration,
@@ -174,6 +179,7 @@ impl Arguments {
             length,
             warmup: self.warmup,
             timeout: self.timeout,
+            tries: self.tries,
             protocol: if self.http2 {
                 Protocol::Http2
             } else {
@@ -255,8 +261,8 @@ mod tests {
 
     #[test]
     fn every_flag_arrives() {
-        let line = "--url http://h:1 --mode open --count 5 --rate 2.5 --max-in-flight 3 --timeout 200ms --warmup 1s \
-                    --max-p99 90ms --min-success 99.5% --http2 --no-health-check --json a --html b --quiet";
+        let line = "--url http://h:1 --mode open --count 5 --rate 2.5 --max-in-flight 3 --timeout 200ms --tries 3 \
+                    --warmup 1s --max-p99 90ms --min-success 99.5% --http2 --no-health-check --json a --html b --quiet";
         let Invocation {
             options,
             json,
@@ -270,8 +276,8 @@ mod tests {
             }
         );
         assert_eq!(
-            (options.length, options.protocol),
-            (Length::Count(5), Protocol::Http2)
+            (options.length, options.tries, options.protocol),
+            (Length::Count(5), 3, Protocol::Http2)
         );
         assert_eq!(
             (options.timeout, options.warmup),

@@ -1,8 +1,12 @@
 //! Why a request did not succeed, and how failures are grouped.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde::Deserialize;
+
+use crate::recorder::micros;
 
 /// Why one request did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,16 @@ pub(crate) struct Group {
 /// How many requests failed in which way. Holds at most [`Failures::MAX_GROUPS`] groups and one for the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    groups: BTreeMap<Group, (u64, Option<String>)>,
+    groups: BTreeMap<Group, Failed>,
+}
+
+/// What is known of the failures of one group.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// What the first of them said in particular.
+    pub(crate) example: Option<String>,
+    /// How long they took, in microseconds, right to two digits: there may be many groups.
+    pub(crate) latency: Histogram<u64>,
 }
 
 impl Failure {
@@ -60,6 +73,15 @@ impl Failure {
             Self::BadBody(format!("not HTTP: {error}"))
         } else {
             Self::Reset(innermost(error))
+        }
+    }
+
+    /// Whether an impatient caller asks again.
+    pub(crate) fn invites_retry(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Reset(_) => true,
+            Self::Status { code, .. } => matches!(code, 429 | 503),
+            _ => false,
         }
     }
 
@@ -97,22 +119,22 @@ impl Failures {
     /// More kinds of failure than anybody reads; servers may put anything into a title.
     pub(crate) const MAX_GROUPS: usize = 64;
 
-    /// Counts one failure.
-    pub(crate) fn add(&mut self, failure: &Failure) {
+    /// Counts one failure that took so long.
+    pub(crate) fn add(&mut self, failure: &Failure, took: Duration) {
         let (group, example) = failure.group();
         let known = self.groups.contains_key(&group) || self.groups.len() < Self::MAX_GROUPS;
         let group = if known { group } else { Self::rest() };
-        self.groups.entry(group).or_insert((0, example)).0 += 1;
+        let failed = self.groups.entry(group).or_insert_with(|| Failed {
+            example,
+            latency: coarse_histogram(),
+        });
+        failed.latency.saturating_record(micros(took));
     }
 
-    /// Each group with its count and an example, the most frequent first.
-    pub(crate) fn groups(&self) -> Vec<(&Group, u64, Option<&str>)> {
-        let mut groups: Vec<_> = self
-            .groups
-            .iter()
-            .map(|(group, (count, example))| (group, *count, example.as_deref()))
-            .collect();
-        groups.sort_by_key(|&(_, count, _)| std::cmp::Reverse(count));
+    /// Each group, the most frequent first.
+    pub(crate) fn groups(&self) -> Vec<(&Group, &Failed)> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|(_, failed)| std::cmp::Reverse(failed.latency.len()));
         groups
     }
 
@@ -124,6 +146,15 @@ impl Failures {
             description: "beyond the first 64 kinds".to_owned(),
         }
     }
+}
+
+/// An empty histogram of microseconds up to two hours, right to two digits. Takes about 30 KiB.
+#[allow(
+    clippy::expect_used,
+    reason = "constant bounds, which every test passes through"
+)]
+fn coarse_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 7_200_000_000, 2).expect("the bounds are valid")
 }
 
 /// Text from outside, made safe for a terminal and a report: one line, no control characters, not endless.
@@ -158,40 +189,56 @@ mod tests {
         let mut failures = Failures::default();
         let busy = br#"{"type":"/problems/busy","title":"Too busy","detail":"try later"}"#;
         for _ in 0..3 {
-            failures.add(&Failure::from_status(503, busy));
+            failures.add(&Failure::from_status(503, busy), Duration::from_millis(2));
         }
-        failures.add(&Failure::from_status(503, b"<html>"));
-        failures.add(&Failure::Crossed("1 for 2".to_owned()));
-        failures.add(&Failure::Crossed("3 for 4".to_owned()));
+        failures.add(&Failure::from_status(503, b"<html>"), Duration::ZERO);
+        failures.add(&Failure::Crossed("1 for 2".to_owned()), Duration::ZERO);
+        failures.add(&Failure::Crossed("3 for 4".to_owned()), Duration::ZERO);
 
         let groups = failures.groups();
         assert_eq!(groups.len(), 3);
-        let (group, count, example) = groups[0];
+        let (group, failed) = groups[0];
+        let example = failed.example.as_deref();
         assert_eq!(
-            (group.cause, group.status, count, example),
+            (group.cause, group.status, failed.latency.len(), example),
             ("status", Some(503), 3, Some("try later"))
         );
+        assert!(failed.latency.equivalent(failed.latency.max(), 2_000));
         assert_eq!(
             (group.description.as_str(), group.problem_type.as_deref()),
             ("Too busy", Some("/problems/busy"))
         );
         assert_eq!(
-            (groups[1].0.cause, groups[1].1, groups[1].2),
+            (
+                groups[1].0.cause,
+                groups[1].1.latency.len(),
+                groups[1].1.example.as_deref()
+            ),
             ("crossed reply", 2, Some("1 for 2"))
         );
-        assert_eq!((groups[2].0.description.as_str(), groups[2].1), ("", 1));
+        assert_eq!(
+            (groups[2].0.description.as_str(), groups[2].1.latency.len()),
+            ("", 1)
+        );
     }
 
     #[test]
     fn endlessly_many_kinds_share_the_last_group() {
         let mut failures = Failures::default();
         for n in 0..1000 {
-            failures.add(&Failure::Connect(format!("error {n}")));
+            failures.add(&Failure::Connect(format!("error {n}")), Duration::ZERO);
         }
         assert_eq!(failures.groups().len(), Failures::MAX_GROUPS + 1);
-        assert_eq!(failures.groups()[0].1, 1000 - Failures::MAX_GROUPS as u64);
         assert_eq!(
-            failures.groups().iter().map(|group| group.1).sum::<u64>(),
+            failures.groups()[0].1.latency.len(),
+            1000 - Failures::MAX_GROUPS as u64
+        );
+        assert_eq!(
+            failures
+                .groups()
+                .iter()
+                .map(|group| group.1.latency.len())
+                .sum::<u64>(),
             1000
         );
     }

@@ -41,3 +41,11 @@ pub use stop::{Stage, Stop};
 pub use target::{InvalidUrl, Target};
 pub use timeline::{Interval, Timeline};
 pub use verdict::{Check, Verdict};
+
+/// What the page is made of, for pages about many runs.
+pub mod page {
+    pub use crate::report::html::axis::Axis;
+    pub use crate::report::html::chart::Chart;
+    pub use crate::report::html::{STYLE, card, escape};
+    pub use crate::report::units::{count, duration, percent, rate, three_digits};
+}

@@ -17,6 +17,8 @@ pub struct Options {
     pub warmup: Duration,
     /// How long a request may take, counted from the moment it was meant to start. At most an hour.
     pub timeout: Duration,
+    /// How often a request is sent at most: again, at once, when it was refused (429, 503) or its connection failed.
+    pub tries: u32,
     /// The version of HTTP to speak.
     pub protocol: Protocol,
     /// Whether the target must say that it is ready before the run starts.

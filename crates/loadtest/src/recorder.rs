@@ -22,6 +22,8 @@ pub(crate) struct Recorder {
     pub(crate) ended: u64,
     /// Of those, the ones that were due before the measurement and are not part of it.
     pub(crate) warmup: u64,
+    /// Times that a request was sent again.
+    pub(crate) retries: u64,
     /// Replies to another request, in the warm-up too.
     pub(crate) crossed: u64,
     /// Latency of successes, from the moment the request was due.
@@ -60,6 +62,7 @@ impl Recorder {
             begun: 0,
             ended: 0,
             warmup: 0,
+            retries: 0,
             crossed: 0,
             successes: histogram(),
             successes_from_sending: histogram(),
@@ -106,7 +109,7 @@ impl Recorder {
             }
             Err(failure) => {
                 self.failures.saturating_record(micros(latency));
-                self.causes.add(&failure);
+                self.causes.add(&failure, latency);
             }
         }
     }

@@ -90,7 +90,12 @@ pub async fn run(options: Options, stop: Stop) -> Result<Report, RunError> {
             )
         }
     };
-    let caller = Arc::new(Caller::new(client, options.timeout, measured_from));
+    let caller = Arc::new(Caller::new(
+        client,
+        options.timeout,
+        options.tries,
+        measured_from,
+    ));
     let progress = progress::show(
         options.progress,
         options.length,

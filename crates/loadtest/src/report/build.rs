@@ -31,6 +31,7 @@ impl Report {
             failed: recorder.failures.len(),
             unfinished: recorder.in_flight() + ending.never_begun,
             warmup: recorder.warmup,
+            retries: recorder.retries,
         };
         let latency = Latencies {
             successes: Latency::new(&recorder.successes),
@@ -115,6 +116,7 @@ impl Settings {
             duration,
             warmup: options.warmup.as_secs_f64(),
             timeout: options.timeout.as_secs_f64(),
+            tries: options.tries,
             protocol: match options.protocol {
                 Protocol::Http1 => "HTTP/1.1",
                 Protocol::Http2 => "HTTP/2",
@@ -155,13 +157,14 @@ impl Punctuality {
 fn failure_groups(causes: &Failures) -> Vec<FailureGroup> {
     let groups = causes.groups().into_iter();
     groups
-        .map(|(group, count, example)| FailureGroup {
+        .map(|(group, failed)| FailureGroup {
             cause: group.cause,
             status: group.status,
             problem_type: group.problem_type.clone(),
             description: group.description.clone(),
-            count,
-            example: example.map(str::to_owned),
+            count: failed.latency.len(),
+            example: failed.example.clone(),
+            latency: Latency::new(&failed.latency),
         })
         .collect()
 }

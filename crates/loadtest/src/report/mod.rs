@@ -7,7 +7,7 @@ use crate::verdict::Verdict;
 
 mod bins;
 mod build;
-mod html;
+pub(crate) mod html;
 mod text;
 pub(crate) mod units;
 
@@ -77,6 +77,8 @@ pub struct Settings {
     pub warmup: f64,
     /// Time limit of each request, from when it was due.
     pub timeout: f64,
+    /// How often a request is sent at most.
+    pub tries: u32,
     /// `HTTP/1.1` or `HTTP/2`.
     pub protocol: &'static str,
     /// Limit on the 99th percentile.
@@ -95,8 +97,10 @@ pub struct Requests {
     pub failed: u64,
     /// Sent or standing in line when the run was given up: neither of the two. Such a run does not pass.
     pub unfinished: u64,
-    /// Requests of the warm-up, not part of any other figure.
+    /// Requests of the warm-up, not part of any other figure but the next.
     pub warmup: u64,
+    /// Times that a request, those of the warm-up included, was sent again.
+    pub retries: u64,
 }
 
 /// How long requests took; null where there were none.
@@ -164,6 +168,8 @@ pub struct FailureGroup {
     pub count: u64,
     /// What the first of them said in particular.
     pub example: Option<String>,
+    /// How long they took, from when each was due; right to two digits.
+    pub latency: Option<Latency>,
 }
 
 /// How many successes took from `from` up to, but not quite, `to`.

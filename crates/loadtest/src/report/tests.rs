@@ -41,6 +41,7 @@ fn report(
         length: Length::Duration(Duration::from_secs(if cut { 3600 } else { 10 })),
         warmup: Duration::ZERO,
         timeout: Duration::from_secs(30),
+        tries: 1,
         protocol: Protocol::Http1,
         health_check: true,
         limits: Limits {

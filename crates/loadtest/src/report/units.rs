@@ -1,7 +1,7 @@
 //! Figures for people.
 
 /// A number with its thousands apart: `28,800`.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// Seconds with three digits in a unit that suits them: `340 µs`, `1.52 ms`, `12.3 s`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if seconds <= 0.0 {
         return "0 s".to_owned();
     }
@@ -28,7 +28,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// Events per second: `479/s`, `12,345/s`, `0.25/s`.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     if per_second < 999.5 {
         format!("{}/s", three_digits(per_second))
     } else {
@@ -37,7 +37,7 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// A share with up to three decimals, never rounded up to everything: `99.999 %`.
-pub(crate) fn percent(part: u64, total: u64) -> String {
+pub fn percent(part: u64, total: u64) -> String {
     let thousandths = (u128::from(part) * 100_000)
         .checked_div(u128::from(total))
         .unwrap_or(0);
@@ -46,7 +46,7 @@ pub(crate) fn percent(part: u64, total: u64) -> String {
 }
 
 /// Three significant digits, without zeros that say nothing.
-pub(crate) fn three_digits(value: f64) -> String {
+pub fn three_digits(value: f64) -> String {
     let decimals = if value < 9.995 {
         2
     } else {

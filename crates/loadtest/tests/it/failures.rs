@@ -73,6 +73,31 @@ async fn a_success_that_is_not_200() {
     );
 }
 
+/// The first two tries of each request are refused; the third is not made where only two are allowed.
+#[tokio::test]
+async fn callers_that_try_again_do_so_as_often_as_they_may() {
+    for (tries, succeeded, retries) in [(1, 0, 0), (2, 0, 10), (3, 10, 20)] {
+        let stub = Stub::start(move |number, body| async move {
+            match number % tries {
+                2 => weather(&body).into_response(),
+                _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        })
+        .await;
+        let tries = tries as u32;
+        let report = run(Options {
+            tries,
+            ..options(&stub.url)
+        })
+        .await;
+        assert_eq!(
+            (report.requests.succeeded, report.requests.retries),
+            (succeeded, retries)
+        );
+        assert_eq!(stub.requests() as u64, 10 + retries);
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_weather() {
     let stub = Stub::start(|_, _| async { "<html>".into_response() }).await;

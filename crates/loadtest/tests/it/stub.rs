@@ -146,6 +146,7 @@ pub(crate) fn options(url: &str) -> Options {
         length: Length::Count(10),
         warmup: std::time::Duration::ZERO,
         timeout: std::time::Duration::from_secs(30),
+        tries: 1,
         protocol: Protocol::Http1,
         health_check: false,
         limits: Limits {

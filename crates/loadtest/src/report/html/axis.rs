@@ -7,17 +7,17 @@ const WIDE: f64 = 30.0;
 
 /// One axis of a chart.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub struct Axis {
     low: f64,
     high: f64,
     logarithmic: bool,
     /// The values that are labelled.
-    pub(super) ticks: Vec<f64>,
+    pub ticks: Vec<f64>,
 }
 
 impl Axis {
     /// From zero to somewhat above the largest value.
-    pub(super) fn from_zero(largest: f64) -> Self {
+    pub fn from_zero(largest: f64) -> Self {
         let step = round_up((largest.max(f64::MIN_POSITIVE)) / 5.0);
         let steps = (largest / step).ceil().max(1.0);
         let ticks = (0..=steps as u32)
@@ -32,7 +32,7 @@ impl Axis {
     }
 
     /// From zero to exactly the largest value, for time; a label every round number of seconds.
-    pub(super) fn time(seconds: f64) -> Self {
+    pub fn time(seconds: f64) -> Self {
         let steps = [
             1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
         ];
@@ -52,7 +52,7 @@ impl Axis {
     }
 
     /// For columns side by side, numbered from zero, whose labels are not numbers.
-    pub(super) fn columns(count: usize) -> Self {
+    pub fn columns(count: usize) -> Self {
         Self {
             low: 0.0,
             high: count.max(1) as f64,
@@ -62,7 +62,7 @@ impl Axis {
     }
 
     /// For values above zero: from zero if they lie close together, else by their order of magnitude.
-    pub(super) fn for_values(values: impl Iterator<Item = f64> + Clone) -> Self {
+    pub fn for_values(values: impl Iterator<Item = f64> + Clone) -> Self {
         let smallest = values.clone().fold(f64::INFINITY, f64::min);
         let largest = values.fold(0.0, f64::max);
         if smallest > 0.0 && largest / smallest >= WIDE {
@@ -73,7 +73,7 @@ impl Axis {
     }
 
     /// By order of magnitude, in whole decades.
-    pub(super) fn logarithmic(smallest: f64, largest: f64) -> Self {
+    pub fn logarithmic(smallest: f64, largest: f64) -> Self {
         // The slack is for a power of ten whose logarithm is not quite whole.
         let first = (smallest.log10() + 1e-9).floor() as i32;
         let last = ((largest.log10() - 1e-9).ceil() as i32).max(first + 1);
@@ -87,7 +87,7 @@ impl Axis {
     }
 
     /// By order of magnitude, from 1 to exactly the largest value.
-    pub(super) fn orders(largest: f64) -> Self {
+    pub fn orders(largest: f64) -> Self {
         let mut axis = Self::logarithmic(1.0, largest);
         axis.high = largest.max(10.0);
         axis.ticks.retain(|&tick| tick <= axis.high * 1.001);
@@ -95,7 +95,7 @@ impl Axis {
     }
 
     /// Where a value goes: 0 at the start of the axis, 1 at its end.
-    pub(super) fn position(&self, value: f64) -> f64 {
+    pub fn position(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
             (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
         } else {

@@ -13,15 +13,16 @@ const BOTTOM: f64 = 30.0;
 
 /// A chart that is being drawn.
 #[derive(Debug)]
-pub(super) struct Chart {
+pub struct Chart {
     x: Axis,
     y: Axis,
     svg: String,
 }
 
 impl Chart {
-    /// An empty chart; the label is for those who cannot see it. Labels are texts of this program, not from outside.
-    pub(super) fn new(
+    /// An empty chart, its axes labelled by the two functions; the label is for those who cannot see it. Labels are
+    /// texts of this program, not from outside.
+    pub fn new(
         label: &str,
         x: Axis,
         y: Axis,
@@ -53,7 +54,7 @@ impl Chart {
     }
 
     /// A text below the chart.
-    pub(super) fn x_label(&mut self, at: f64, text: &str) {
+    pub fn x_label(&mut self, at: f64, text: &str) {
         let (x, y) = (self.x_at(at), HEIGHT - BOTTOM + 18.0);
         let _ = write!(
             self.svg,
@@ -62,7 +63,7 @@ impl Chart {
     }
 
     /// A line through points; it has a gap where a value is missing, and a point between two gaps is still seen.
-    pub(super) fn line(&mut self, class: &str, points: impl Iterator<Item = (f64, Option<f64>)>) {
+    pub fn line(&mut self, class: &str, points: impl Iterator<Item = (f64, Option<f64>)>) {
         let mut path = String::new();
         let mut drawing = false;
         for (x, y) in points {
@@ -79,7 +80,7 @@ impl Chart {
     }
 
     /// A box between two points, for bars.
-    pub(super) fn bar(&mut self, class: &str, (from, to): (f64, f64), (bottom, top): (f64, f64)) {
+    pub fn bar(&mut self, class: &str, (from, to): (f64, f64), (bottom, top): (f64, f64)) {
         let (left, right) = (self.x_at(from), self.x_at(to));
         let (low, high) = (self.y_at(bottom), self.y_at(top));
         // A hair of space between bars, if they are wide enough to spare it.
@@ -97,7 +98,7 @@ impl Chart {
     }
 
     /// A shade over everything from this value on.
-    pub(super) fn shade(&mut self, from: f64) {
+    pub fn shade(&mut self, from: f64) {
         let (left, height) = (self.x_at(from), HEIGHT - TOP - BOTTOM);
         let width = WIDTH - RIGHT - left;
         let _ = write!(
@@ -107,7 +108,7 @@ impl Chart {
     }
 
     /// A column that shows a text while the pointer is on it.
-    pub(super) fn hint(&mut self, (from, to): (f64, f64), text: &str) {
+    pub fn hint(&mut self, (from, to): (f64, f64), text: &str) {
         let (left, width) = (self.x_at(from), self.x_at(to) - self.x_at(from));
         let height = HEIGHT - TOP - BOTTOM;
         let _ = write!(
@@ -118,7 +119,7 @@ impl Chart {
     }
 
     /// The chart as an SVG element.
-    pub(super) fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         self.svg.push_str("</svg>");
         self.svg
     }

@@ -4,9 +4,12 @@ use super::text::{GENERATOR_BUSY, describe, headline};
 use super::units::{count, duration, percent, rate, three_digits};
 use super::{Latency, Report};
 
-mod axis;
-mod chart;
+pub(crate) mod axis;
+pub(crate) mod chart;
 mod charts;
+
+/// The style of the page, which knows the classes that charts, cards and tables use.
+pub const STYLE: &str = include_str!("page.css");
 
 pub(super) fn render(report: &Report) -> String {
     let timeline = charts::drawable(&report.timeline);
@@ -59,7 +62,7 @@ pub(super) fn render(report: &Report) -> String {
         <meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline'\">\
         <meta name=color-scheme content=\"light dark\"><title>{badge}: {headline}</title>\
         <style>{}</style></head>\n<body><main>\n{}\n</main></body></html>\n",
-        include_str!("page.css"),
+        STYLE,
         body.join("\n")
     )
 }
@@ -130,7 +133,8 @@ fn checks(report: &Report) -> String {
         .collect()
 }
 
-fn card(title: &str, legend: &str, content: &str) -> String {
+/// A part of the page with a title; title, legend and content are HTML.
+pub fn card(title: &str, legend: &str, content: &str) -> String {
     format!(
         "<section class=card><h2>{title}<span class=legend>{legend}</span></h2>{content}</section>"
     )
@@ -271,7 +275,7 @@ fn settings(report: &Report) -> String {
 }
 
 /// Text as text, in an element or in a quoted attribute.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
