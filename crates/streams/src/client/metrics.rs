@@ -1,16 +1,25 @@
 //! The figures of a client.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 use crate::{
     error::{ConfigError, Refusal},
     metrics::{LinkMetrics, StreamMetrics, register},
 };
 
+/// Which way a prediction was off.
+const LONGER: &str = "longer";
+const SHORTER: &str = "shorter";
+
 #[derive(Debug)]
 pub(super) struct ClientMetrics {
     pub pending: IntGauge,
     pub queue: Histogram,
+    prediction_error: HistogramVec,
     pub refused: IntCounterVec,
     pub timed_out: IntCounter,
     pub withdrawn: IntCounter,
@@ -31,6 +40,14 @@ impl ClientMetrics {
             ),
             &["reason"],
         );
+        let prediction_error = HistogramVec::new(
+            HistogramOpts::new(
+                "request_queue_prediction_error_seconds",
+                "How far the wait predicted at the admission was off, by which way: waited longer, or shorter.",
+            )
+            .buckets(common::metrics::SECONDS.to_vec()),
+            &["direction"],
+        );
         let metrics = Self {
             pending: register(
                 registry,
@@ -46,6 +63,7 @@ impl ClientMetrics {
                     .buckets(common::metrics::SECONDS.to_vec()),
                 ),
             )?,
+            prediction_error: register(registry, prediction_error)?,
             refused: register(registry, refused)?,
             timed_out: counter(
                 "requests_timed_out_total",
@@ -67,9 +85,20 @@ impl ClientMetrics {
             links: LinkMetrics::register(registry, "writer")?,
             streams: StreamMetrics::register(registry)?,
         };
+        for direction in [LONGER, SHORTER] {
+            metrics.prediction_error.with_label_values(&[direction]);
+        }
         for reason in Refusal::ALL {
             metrics.refused.with_label_values(&[reason.as_str()]);
         }
         Ok(metrics)
+    }
+
+    /// A request that was expected to wait for so long on the stream did wait for so long.
+    pub(super) fn compare(&self, predicted: Duration, real: Duration) {
+        let direction = if real > predicted { LONGER } else { SHORTER };
+        self.prediction_error
+            .with_label_values(&[direction])
+            .observe(real.abs_diff(predicted).as_secs_f64());
     }
 }

@@ -7,6 +7,7 @@
 
 mod admission;
 mod caller;
+mod capacity;
 mod loops;
 mod metrics;
 mod observer;
@@ -98,7 +99,7 @@ impl Client {
                 max: shared.max_body,
             });
         }
-        let _admitted = shared.admit(options.within).inspect_err(|error| {
+        let admitted = shared.admit(options.within).inspect_err(|error| {
             if let RequestError::Refused { reason, .. } = error {
                 shared
                     .metrics
@@ -118,7 +119,11 @@ impl Client {
             deadline,
             send_by: deadline.min(now + shared.send_timeout),
         };
-        Caller::park(shared, id)?.send(parcel).await
+        let reply = Caller::park(shared, id)?.send(parcel).await?;
+        if let Some(predicted) = admitted.predicted {
+            shared.metrics.compare(predicted, reply.queue);
+        }
+        Ok(reply)
     }
 
     /// Whether requests can be served now: the reply reader is in place, Redis answers and the circuit

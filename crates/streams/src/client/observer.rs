@@ -72,10 +72,10 @@ impl Observer {
             shared.saw_server(&connection.server.info());
         }
         let observation = Observation::take(names, connection).await?;
+        shared.admission.saw_workers(&observation.workers);
         shared
             .admission
             .saw_outstanding(observation.backlog.outstanding);
-        shared.admission.saw_workers(&observation.workers);
         shared.metrics.streams.set_backlog(
             &observation.backlog,
             observation.workers.len(),
@@ -130,13 +130,16 @@ impl Observer {
         }
     }
 
-    /// Waits for the next look: shorter while there is something to see, and while the circuit is open.
+    /// Waits for the next look: shorter while there is something to see, and shortest while the circuit is open and
+    /// while requests queue, since the admission goes by how fast they leave.
     async fn rest(&self, activity_before: u64) {
         let started = Instant::now();
         while started.elapsed() < IDLE_PERIOD {
             sleep(BUSY_PERIOD / 4).await;
             let busy = self.shared.activity() != activity_before || self.shared.waiting.len() > 0;
-            let period = if self.breaker.state() != State::Closed {
+            let urgent =
+                self.breaker.state() != State::Closed || self.shared.admission.is_queueing();
+            let period = if urgent {
                 Duration::ZERO
             } else if busy || self.shared.write_refusal().is_some() {
                 BUSY_PERIOD

@@ -116,6 +116,12 @@ impl Observation {
 }
 
 impl Announcement {
+    /// Whether a client that knows the other would now admit by a rate that is off by a tenth or more.
+    pub(crate) fn differs(&self, known: &Self) -> bool {
+        let off = self.mean_work_us.abs_diff(known.mean_work_us);
+        self.terminals != known.terminals || off * 10 > known.mean_work_us
+    }
+
     /// Writes the announcement of `consumer`. The hash expires when nobody announces any more.
     pub(crate) async fn publish(
         &self,

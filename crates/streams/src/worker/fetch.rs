@@ -302,6 +302,7 @@ impl Fetch {
                 &self.core,
                 &self.handler,
                 delivery,
+                sent,
                 fetched.redis_time,
                 terminal,
             );

@@ -13,11 +13,16 @@ use crate::{
     wire::{Announcement, Connection, Group, Observation, WireError},
 };
 
-/// Between two announcements; several fit into an announcement's lifetime.
-const PERIOD: Duration = Duration::from_secs(2);
+/// Between two looks at how long work takes. Where it is not what was announced, it is announced at once:
+/// clients admit by it.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Rounds between two announcements that say nothing new, and between two looks at the streams; several fit into an
+/// announcement's lifetime.
+const ROUNDS_PER_LOOK: u32 = 4;
 
 /// Rounds between two looks at the consumers and at the memory of the streams.
-const ROUNDS_PER_SWEEP: u32 = 8;
+const ROUNDS_PER_SWEEP: u32 = 8 * ROUNDS_PER_LOOK;
 
 /// A consumer counts as dead when it has nothing pending and was not heard of for this long, and for
 /// many leases.
@@ -30,13 +35,14 @@ const MOST_DELETED: usize = 100;
 /// Runs until it is aborted.
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     let mut round = 0;
+    let mut announced = None;
     loop {
-        match keep_house(&core, &mut link, round).await {
+        match keep_house(&core, &mut link, round, &mut announced).await {
             Ok(()) => {
                 link.succeeded();
                 round = round.wrapping_add(1);
                 // The first request that is done with makes the rate known, and clients need it to admit by.
-                let _ = timeout(PERIOD, core.metrics.rate_known()).await;
+                let _ = timeout(PERIOD, core.running.occupancy.known()).await;
             }
             Err(error) => {
                 link.failed(&error);
@@ -46,11 +52,28 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     }
 }
 
-async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), WireError> {
+async fn keep_house(
+    core: &Core,
+    link: &mut Link,
+    round: u32,
+    announced: &mut Option<Announcement>,
+) -> Result<(), WireError> {
     let names = &core.group.names;
+    let look = round.is_multiple_of(ROUNDS_PER_LOOK);
+    let announcement = announcement(core);
+    // After a failure nothing counts as announced, so that the next success is one.
+    let known = announced.take();
+    if !look && known.is_some_and(|known| !announcement.differs(&known)) {
+        *announced = known;
+        return Ok(());
+    }
     let connection = link.connect().await?;
     // Refused under memory pressure, when it is all the more important to look.
-    let announced = announce(core, connection).await;
+    let published = announce(core, announcement, connection).await;
+    *announced = published.is_ok().then_some(announcement);
+    if !look {
+        return published;
+    }
     let observation = Observation::take(names, connection).await?;
     if !observation.stale.is_empty() {
         Announcement::revoke(names, &observation.stale, connection).await?;
@@ -78,23 +101,30 @@ async fn keep_house(core: &Core, link: &mut Link, round: u32) -> Result<(), Wire
         }
     }
     *lock(&core.observation) = Some(observation);
-    announced
+    published
 }
 
 /// Tells what this worker can do. One that drains does nothing more for anybody new.
-async fn announce(core: &Core, connection: &mut Connection) -> Result<(), WireError> {
+async fn announce(
+    core: &Core,
+    announcement: Announcement,
+    connection: &mut Connection,
+) -> Result<(), WireError> {
     let Group {
         names, consumer, ..
     } = &core.group;
     if core.is_draining() {
         return Announcement::revoke(names, std::slice::from_ref(consumer), connection).await;
     }
-    let announcement = Announcement {
-        terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
-        mean_work_us: core.metrics.mean_work_us(),
-        served: core.metrics.served.get(),
-    };
     announcement.publish(names, consumer, connection).await
+}
+
+fn announcement(core: &Core) -> Announcement {
+    Announcement {
+        terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
+        mean_work_us: core.running.occupancy.hold_us(),
+        served: core.metrics.served.get(),
+    }
 }
 
 async fn delete_dead_consumers(

@@ -1,12 +1,6 @@
 //! The figures of a worker.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
-
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
-use tokio::sync::Notify;
 
 use super::dead_letters::Cause;
 use crate::{
@@ -31,8 +25,6 @@ pub(super) struct WorkerMetrics {
     pub streams: StreamMetrics,
     pub in_hand: IntGauge,
     pub served: IntCounter,
-    mean_work: MeanWork,
-    rate_known: Notify,
 }
 
 /// Where a request was when its deadline passed.
@@ -108,8 +100,6 @@ impl WorkerMetrics {
             )?,
             links: LinkMetrics::register(registry, "settle")?,
             streams: StreamMetrics::register(registry)?,
-            mean_work: MeanWork::default(),
-            rate_known: Notify::new(),
         };
         for stage in [EXPIRED_QUEUED, EXPIRED_RUNNING] {
             metrics.expired.with_label_values(&[stage]);
@@ -118,62 +108,5 @@ impl WorkerMetrics {
             metrics.dead_letters.with_label_values(&[cause.as_str()]);
         }
         Ok(metrics)
-    }
-
-    /// A request held its terminal for so long, answered or cut at its deadline.
-    pub(super) fn held(&self, held: Duration) {
-        if self.mean_work.observe(held) {
-            self.rate_known.notify_one();
-        }
-    }
-
-    /// Resolves once, when the first request was done with.
-    pub(super) async fn rate_known(&self) {
-        self.rate_known.notified().await;
-    }
-
-    /// Mean time a request held a terminal; 0 while none has.
-    pub(super) fn mean_work_us(&self) -> u64 {
-        self.mean_work.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Exponentially weighted mean in microseconds: each new value counts for a sixteenth, so that it
-/// follows a change within some tens of requests and one slow request does not upset the admission.
-#[derive(Debug, Default)]
-struct MeanWork(AtomicU64);
-
-impl MeanWork {
-    /// Returns whether this was the first value.
-    fn observe(&self, value: Duration) -> bool {
-        let value = u64::try_from(value.as_micros()).unwrap_or(u64::MAX).max(1);
-        // A lost update between two threads costs one sample of a mean.
-        let mean = self.0.load(Ordering::Relaxed);
-        let next = if mean == 0 {
-            value
-        } else {
-            mean - mean / 16 + value / 16
-        };
-        self.0.store(next.max(1), Ordering::Relaxed);
-        mean == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mean_starts_at_the_first_value_and_follows_slowly() {
-        let mean = MeanWork::default();
-        mean.observe(Duration::from_micros(1_600));
-        assert_eq!(mean.0.load(Ordering::Relaxed), 1_600);
-        mean.observe(Duration::from_micros(3_200));
-        assert_eq!(mean.0.load(Ordering::Relaxed), 1_700);
-        for _ in 0..200 {
-            mean.observe(Duration::from_micros(3_200));
-        }
-        let settled = mean.0.load(Ordering::Relaxed);
-        assert!((3_000..=3_200).contains(&settled), "{settled}");
     }
 }

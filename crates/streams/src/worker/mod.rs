@@ -13,6 +13,7 @@ mod janitor;
 mod lease;
 mod metrics;
 mod monitor;
+mod occupancy;
 mod request;
 mod running;
 mod serve;

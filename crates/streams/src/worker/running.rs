@@ -27,6 +27,7 @@ use tokio::{
     time::Instant,
 };
 
+use super::occupancy::Occupancy;
 use crate::{mutex::lock, wire::EntryId};
 
 /// How many renewals fit into a lease: one may fail or be late without the lease being lost.
@@ -44,6 +45,8 @@ pub(super) struct Running {
     changed: Notify,
     /// How many there are, for the metrics.
     gauge: IntGauge,
+    /// How long each occupies its terminal.
+    pub occupancy: Occupancy,
 }
 
 /// One entry in hand, and the terminal that it occupies.
@@ -51,6 +54,8 @@ pub(super) struct Running {
 pub(super) struct InHand {
     pub entry: EntryId,
     serial: u64,
+    /// Whether it was worked on.
+    pub worked: bool,
     running: Arc<Running>,
     /// Given back after the entry was let go.
     _terminal: OwnedSemaphorePermit,
@@ -75,15 +80,18 @@ impl Running {
             serial: AtomicU64::new(0),
             changed: Notify::new(),
             gauge,
+            occupancy: Occupancy::new(),
         }
     }
 
-    /// Takes an entry in hand that was delivered at `since`. Nothing if it is in hand already: then its
-    /// lease starts anew, as it does for Redis, and it must not be run a second time.
+    /// Takes an entry in hand that was delivered at `since`, to a terminal that could have had it at
+    /// `waited_since`. Nothing if it is in hand already: then its lease starts anew, as it does for Redis, and it
+    /// must not be run a second time.
     pub(super) fn begin(
         self: &Arc<Self>,
         entry: EntryId,
         since: Instant,
+        waited_since: Instant,
         terminal: OwnedSemaphorePermit,
     ) -> Option<InHand> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
@@ -107,9 +115,11 @@ impl Running {
         self.changed.notify_waiters();
         new.then(|| {
             self.gauge.inc();
+            self.occupancy.begins(waited_since.elapsed());
             InHand {
                 entry,
                 serial,
+                worked: false,
                 running: Arc::clone(self),
                 _terminal: terminal,
             }
@@ -223,6 +233,7 @@ impl Drop for InHand {
     fn drop(&mut self) {
         let_go(&mut lock(&self.running.held), self);
         self.running.gauge.dec();
+        self.running.occupancy.ends(self.worked);
         self.running.changed.notify_waiters();
     }
 }
@@ -251,7 +262,7 @@ mod tests {
 
     fn begin(running: &Arc<Running>, id: EntryId, since: Instant) -> Option<InHand> {
         let terminal = Arc::new(Semaphore::new(1)).try_acquire_owned();
-        running.begin(id, since, terminal.expect("free"))
+        running.begin(id, since, Instant::now(), terminal.expect("free"))
     }
 
     fn id(seq: u64) -> EntryId {

@@ -29,11 +29,12 @@ use crate::{
 const REPLY_TOO_LARGE: &str = "reply-too-large";
 
 /// Takes one delivery in hand. What cannot or need not be worked on is settled at once; the rest is given
-/// to a task of its own, which holds the terminal until the reply is written.
+/// to a task of its own, which holds the terminal until the reply is written. The read that brought it was `sent` then.
 pub(super) fn take(
     core: &Arc<Core>,
     handler: &Handler,
     delivery: Delivery,
+    sent: Instant,
     redis_time: Duration,
     terminal: OwnedSemaphorePermit,
 ) {
@@ -43,7 +44,12 @@ pub(super) fn take(
         (clock.local(redis_time), clock.age(entry.id, redis_time))
     };
     let id = entry.id;
-    let Some(in_hand) = core.running.begin(id, delivered, terminal) else {
+    // The terminal was free for it from the read on, or from when there was something to read.
+    let waited_since = delivered
+        .checked_sub(age)
+        .map_or(sent, |added| added.max(sent));
+    let begun = core.running.begin(id, delivered, waited_since, terminal);
+    let Some(in_hand) = begun else {
         return; // It runs here already; the server only gave it to us again.
     };
     if deliveries > 1 {
@@ -126,7 +132,7 @@ fn classify(
 async fn work(
     core: Arc<Core>,
     handler: Handler,
-    in_hand: InHand,
+    mut in_hand: InHand,
     request: Request,
     reply_to: String,
 ) {
@@ -146,7 +152,7 @@ async fn work(
     let handled = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
     let handled = timeout_at(deadline, handled).await;
     let work = started.elapsed();
-    core.metrics.held(work);
+    in_hand.worked = true;
     let outcome = match handled {
         Ok(Ok(Ok(body))) if body.len() > core.max_body => {
             let message = format!(

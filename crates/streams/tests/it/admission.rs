@@ -142,9 +142,9 @@ async fn a_wait_that_is_too_long_is_predicted() {
         workers.iter().any(|worker| worker.mean_work_us > 0)
     })
     .await;
-    // Ten in a second: five seconds of work.
-    let waiting = callers(&client, 50);
-    becomes(true, async || service.length().await > 45).await;
+    // Ten in a second: four seconds of work, which is within a quarter of their budget.
+    let waiting = callers(&client, 40);
+    becomes(true, async || service.length().await > 35).await;
     let began = Instant::now();
     let short = Options::within(Duration::from_secs(1));
     let refused = client.request("x", short).await;
