@@ -22,6 +22,7 @@ mod departure;
 mod failover;
 mod finish;
 mod log;
+pub mod overload;
 mod recovery;
 mod rest;
 mod service;
@@ -317,6 +318,11 @@ impl System {
     pub fn report(&mut self, figure: String) {
         self.history.note(&figure);
         self.measured.push(figure);
+    }
+
+    /// Ends it without the looks of [`finish`](Self::finish), for programs that measure and judge by themselves.
+    pub fn done(mut self) {
+        self.finished = true;
     }
 
     /// Every log of a service, by its name.

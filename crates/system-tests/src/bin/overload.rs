@@ -1,0 +1,108 @@
+//! The `overload` program: floods systems on this machine and says whether they kept their bounds.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use anyhow::Context;
+use clap::Parser;
+use serde_json::json;
+use system_tests::overload::{Pace, Regime, page, table, walk};
+
+/// Floods the whole system on this machine, from half of what it can do to twenty times that, and says whether it
+/// kept its bounds. Exit code: 0 passed, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "overload", max_term_width = 100)]
+struct Arguments {
+    /// Short rows: about four minutes in place of eight; figures are coarser
+    #[arg(long)]
+    quick: bool,
+    /// Which systems: terminals and upstream, whose terminals are short, and processors, where the machine itself is
+    #[arg(long, value_delimiter = ',', default_value = "terminals,upstream")]
+    regimes: Vec<String>,
+    /// Where to write the page with the charts
+    #[arg(long, default_value = "overload.html")]
+    html: PathBuf,
+    /// Where to write the figures for programs
+    #[arg(long, default_value = "overload.json")]
+    json: PathBuf,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    testbed::raise_descriptor_limit()?;
+    let pace = match arguments.quick {
+        true => Pace {
+            onset: Duration::from_secs(3),
+            judged: Duration::from_secs(5),
+        },
+        false => Pace {
+            onset: Duration::from_secs(5),
+            judged: Duration::from_secs(20),
+        },
+    };
+    let mut walks = Vec::new();
+    for regime in regimes(&arguments.regimes)? {
+        let walked = walk(regime, pace, tell).await?;
+        println(&table(&walked));
+        walks.push(walked);
+    }
+    let passed = walks.iter().all(|walked| walked.passed());
+    let machine = machine();
+    let report = json!({ "format": "overload-report/1", "machine": machine, "passed": passed, "regimes": walks });
+    fs::write(&arguments.json, serde_json::to_string_pretty(&report)?)?;
+    fs::write(&arguments.html, page(&walks, &machine))?;
+    tell(&format!(
+        "{} and {}",
+        arguments.html.display(),
+        arguments.json.display()
+    ));
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn regimes(names: &[String]) -> anyhow::Result<Vec<Regime>> {
+    let all = [
+        Regime::terminals(),
+        Regime::upstream(),
+        Regime::processors(),
+    ];
+    let named = |name: &String| {
+        let regime = all.iter().find(|regime| regime.name == name);
+        regime
+            .cloned()
+            .with_context(|| format!("there is no {name:?}"))
+    };
+    names.iter().map(named).collect()
+}
+
+/// What the figures were measured on, and what else it was doing.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = thread::available_parallelism().map_or(0, |cores| cores.get());
+    format!(
+        "{cores} cores, {}, {}; load average at the end {}",
+        model.unwrap_or("unknown").trim(),
+        env::consts::OS,
+        load.split(' ').take(3).collect::<Vec<_>>().join(" ")
+    )
+}
+
+#[allow(clippy::print_stdout, reason = "the table is what the program is for")]
+fn println(text: &str) {
+    println!("{text}");
+}
+
+#[allow(clippy::print_stderr, reason = "whoever waits is told how far it is")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,25 @@
+//! Floods: what the system does when more is asked of it than it can do.
+//!
+//! A [`Regime`] is a system whose limit is of one kind: the number of terminals, a slow upstream, the processors of the
+//! machine. [`walk`] starts it, finds its capacity by a [`ramp`], and walks the [`plan`]: rows of load in multiples of
+//! that capacity, with something that happens on the way. Load comes from the load tester's open loop, on a thread of
+//! its own ([`flood`]); meanwhile the [`sampler`] looks at every process from outside. What came of a row ([`figures`])
+//! is held against its bounds ([`verdict`]), and told as a table and a page ([`page`]).
+
+mod figures;
+mod flood;
+mod page;
+mod plan;
+mod ramp;
+mod regime;
+mod sampler;
+mod table;
+mod upstream;
+mod verdict;
+mod walk;
+
+pub use page::page;
+pub use plan::Pace;
+pub use regime::Regime;
+pub use table::table;
+pub use walk::{Walked, walk};

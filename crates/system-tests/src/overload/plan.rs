@@ -1,0 +1,262 @@
+//! The rows: what load comes, in multiples of the capacity, what happens meanwhile, and what must hold.
+
+use std::time::Duration;
+
+use super::regime::{Place, Regime};
+
+/// How long everything takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Load that is not judged, until a row is in its steady state.
+    pub onset: Duration,
+    /// Load that is.
+    pub judged: Duration,
+}
+
+/// One row of the walk.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) flows: Vec<Flow>,
+    pub(super) event: Option<(Duration, Event)>,
+    /// From when on the services' own counts are those of the row.
+    pub(super) counted_from: Duration,
+    pub(super) bounds: Bounds,
+}
+
+/// Callers who come at an even rate for a while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    /// In multiples of the capacity.
+    pub(super) times: f64,
+    pub(super) begins: Duration,
+    pub(super) lasts: Duration,
+    /// How often a refused caller asks in all, without a pause.
+    pub(super) tries: u32,
+    /// Whether its figures are those of the row.
+    pub(super) judged: bool,
+}
+
+/// Something that happens while load comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The upstream takes ten times as long from now on.
+    UpstreamSlows,
+    /// All proxies start; none runs before that.
+    ProxiesStart,
+}
+
+/// What must hold of the judged flows. Every row has bounds on health answers, wasted work and memory besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    /// The least goodput as a share of the capacity (or of what an event leaves of it).
+    pub(super) of_capacity: Option<f64>,
+    /// The least goodput as a share of what was offered.
+    pub(super) of_offered: Option<f64>,
+    /// The 99th percentile of what was accepted, in multiples of the base.
+    pub(super) times_base: Option<f64>,
+    /// The 99th percentile of the time to a refusal.
+    pub(super) refusal: Option<Duration>,
+    /// The most that an entry may wait on the stream, as a share of the deadline.
+    pub(super) queue: Option<f64>,
+    /// The most that may be worked on for callers who left, as a share of all work.
+    pub(super) wasted: f64,
+    /// The most that may end with 504 or without an answer, as a share of what was offered.
+    pub(super) timed_out: Option<f64>,
+}
+
+/// How much slower the upstream gets.
+pub(super) const SLOWER: u32 = 10;
+
+const WASTED: f64 = 0.01;
+
+/// The rows of a regime, in their order; the first is the base that others are compared with.
+pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
+    let tight = Bounds {
+        wasted: WASTED,
+        times_base: Some(3.0),
+        timed_out: Some(0.001),
+        ..Bounds::default()
+    };
+    let steady = |name, times, bounds| Row {
+        name,
+        flows: steady(times, 1, pace),
+        event: None,
+        counted_from: Duration::ZERO,
+        bounds,
+    };
+    let of_capacity = |share, refusal| Bounds {
+        of_capacity: Some(share),
+        refusal: Some(Duration::from_millis(refusal)),
+        queue: Some(0.5),
+        ..tight
+    };
+    let base = steady(
+        "0.5 C",
+        0.5,
+        Bounds {
+            of_offered: Some(0.999),
+            ..tight
+        },
+    );
+    if regime.place == Place::Upstream {
+        return vec![base, upstream_slows(regime, pace)];
+    }
+    let mut rows = vec![
+        base,
+        steady(
+            "0.9 C",
+            0.9,
+            Bounds {
+                of_offered: Some(0.995),
+                times_base: Some(2.0),
+                ..tight
+            },
+        ),
+        steady("1 C", 1.0, of_capacity(0.97, 50)),
+        steady("2 C", 2.0, of_capacity(0.95, 20)),
+        steady("5 C", 5.0, of_capacity(0.90, 50)),
+        steady("10 C", 10.0, of_capacity(0.80, 100)),
+        after_the_flood(pace),
+        burst(regime, pace),
+        Row {
+            name: "2 C, callers try 3 times at once",
+            flows: self::steady(2.0, 3, pace),
+            event: None,
+            counted_from: Duration::ZERO,
+            bounds: of_capacity(0.90, 50),
+        },
+    ];
+    if !regime.work.is_zero() {
+        rows.push(proxies_start(regime, pace));
+    }
+    rows
+}
+
+fn steady(times: f64, tries: u32, pace: Pace) -> Vec<Flow> {
+    let onset = Flow {
+        times,
+        begins: Duration::ZERO,
+        lasts: pace.onset,
+        tries,
+        judged: false,
+    };
+    let judged = Flow {
+        begins: pace.onset,
+        lasts: pace.judged,
+        judged: true,
+        ..onset
+    };
+    vec![onset, judged]
+}
+
+/// Ten times the capacity, then half of it: two seconds later everything must be as if there had been no flood.
+fn after_the_flood(pace: Pace) -> Row {
+    let recovery = Duration::from_secs(2);
+    let flood = pace.onset + pace.judged / 2;
+    let flow = |times, begins, lasts, judged| Flow {
+        times,
+        begins,
+        lasts,
+        tries: 1,
+        judged,
+    };
+    Row {
+        name: "10 C, then 0.5 C, from 2 s after",
+        flows: vec![
+            flow(10.0, Duration::ZERO, flood, false),
+            flow(0.5, flood, recovery, false),
+            flow(0.5, flood + recovery, pace.judged, true),
+        ],
+        event: None,
+        counted_from: Duration::ZERO,
+        bounds: Bounds {
+            of_offered: Some(0.999),
+            times_base: Some(1.5),
+            timed_out: Some(0.001),
+            wasted: WASTED,
+            ..Bounds::default()
+        },
+    }
+}
+
+/// 20 times the capacity for 200 ms beside 0.5 C: what the queue takes is served, the steady callers are served on.
+fn burst(regime: &Regime, pace: Pace) -> Row {
+    let flow = |times, begins, lasts, judged| Flow {
+        times,
+        begins,
+        lasts,
+        tries: 1,
+        judged,
+    };
+    Row {
+        name: "0.5 C, with 20 C for 200 ms",
+        flows: vec![
+            flow(0.5, Duration::ZERO, pace.onset, false),
+            flow(0.5, pace.onset, pace.judged, true),
+            flow(20.0, pace.onset, Duration::from_millis(200), false),
+        ],
+        event: None,
+        counted_from: Duration::ZERO,
+        bounds: Bounds {
+            // While the queue is full, it refuses those who come steadily as it refuses the others.
+            of_offered: Some(1.0 - 0.5 / pace.judged.as_secs_f64()),
+            // A quarter of the deadline, and the time of one request, by which a prediction may be off.
+            queue: Some(0.25 + regime.work.as_secs_f64() / regime.deadline.as_secs_f64()),
+            timed_out: Some(0.001),
+            wasted: WASTED,
+            ..Bounds::default()
+        },
+    }
+}
+
+/// The upstream takes ten times as long while as much is asked as it could do before.
+fn upstream_slows(regime: &Regime, pace: Pace) -> Row {
+    let mut flows = steady(1.0, 1, pace);
+    // By then the estimate has followed, and what waited before that is gone.
+    let learnt = regime.deadline * 4;
+    flows[0].lasts += learnt;
+    flows[1].begins += learnt;
+    Row {
+        name: "1 C, work ten times slower",
+        flows,
+        event: Some((pace.onset, Event::UpstreamSlows)),
+        // Nobody can know beforehand; what had begun by then is lost.
+        counted_from: pace.onset + learnt,
+        bounds: Bounds {
+            of_capacity: Some(0.95),
+            timed_out: Some(0.01),
+            wasted: WASTED,
+            ..Bounds::default()
+        },
+    }
+}
+
+/// Load comes to a service whose proxies are all away, for longer than callers wait; then they come.
+fn proxies_start(regime: &Regime, pace: Pace) -> Row {
+    let away = regime.deadline * 2;
+    let recovery = Duration::from_secs(2);
+    let flow = |begins, lasts, judged| Flow {
+        times: 1.0,
+        begins,
+        lasts,
+        tries: 1,
+        judged,
+    };
+    Row {
+        name: "1 C, no proxies, then all",
+        flows: vec![
+            flow(Duration::ZERO, away, false),
+            flow(away, recovery, false),
+            flow(away + recovery, pace.judged, true),
+        ],
+        event: Some((away, Event::ProxiesStart)),
+        counted_from: Duration::ZERO,
+        bounds: Bounds {
+            of_capacity: Some(0.95),
+            timed_out: Some(0.01),
+            wasted: 0.05,
+            ..Bounds::default()
+        },
+    }
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Floods the whole system on this machine and says whether it kept its bounds: builds both services and the program
+# in release mode, starts Redis, ingresses and proxies on free ports, finds their capacity, and walks from half of it to
+# twenty times that. Paths are relative to where you are.
+#
+#   scripts/overload.sh                  every row, about eight minutes
+#   scripts/overload.sh --quick          the same rows, shorter: about four minutes, coarser figures
+#   scripts/overload.sh --regimes processors --html page.html --json figures.json
+#
+# Writes overload.html (a chart for each row) and overload.json. Exit code: 0 passed, 1 failed, 2 wrong usage.
+# RESILIENCE.md says what the rows and bounds are.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+called_in=$PWD
+. "$root/scripts/lib.sh"
+
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'
+  exit 0
+fi
+
+cd "$root"
+check_redis_server "$called_in"
+need_rust redis-server
+cargo build --release --locked --package ingress --package proxy --package system-tests --bins
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+cd "$called_in"
+exec "$target/release/overload" "$@"
