@@ -15,7 +15,7 @@ called_in=$PWD
 . "$root/scripts/lib.sh"
 
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'
+  usage
   exit 0
 fi
 

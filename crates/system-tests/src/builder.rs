@@ -101,8 +101,8 @@ impl SystemBuilder {
         self
     }
 
-    /// The server to start. Unless it has users or a password of its own, or sentinels, the services have the least rights there
-    /// that `docs/acl.md` gives them, and [`System::finish`] sees that they were denied nothing.
+    /// The server to start. Unless it has users or a password of its own, the services have the least rights there that
+    /// `docs/acl.md` gives them, and [`System::finish`] sees that they were denied nothing.
     pub fn redis(mut self, redis: RedisServerBuilder) -> Self {
         self.redis = redis;
         self
@@ -148,8 +148,7 @@ impl SystemBuilder {
     async fn launch(self) -> anyhow::Result<System> {
         let folder = Folder::new("system")?;
         let for_redis = folder.subfolder("redis")?;
-        // Replicas and sentinels would need users of their own.
-        let least_rights = self.redis.is_open() && !self.sentinels;
+        let least_rights = self.redis.is_open();
         let redis = match least_rights {
             true => {
                 let version = RedisServer::installed_version()?;

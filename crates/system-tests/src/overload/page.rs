@@ -5,7 +5,8 @@ use loadtest::page::{Axis, Chart, STYLE, card, duration, escape, rate, three_dig
 use super::table::{describe, mebibytes, share};
 use super::walk::{Walked, WalkedRow};
 
-const REPLIES_LEGEND: &str = "<i class=succeeded></i>2xx in time<i class=failed></i>not<i class=max></i>capacity";
+const REPLIES_LEGEND: &str =
+    "<i class=succeeded></i>2xx in time<i class=failed></i>not<i class=max></i>capacity";
 const WAITS_LEGEND: &str =
     "<i class=p99></i>p99 of 2xx<i class=p50></i>age of the queue<i class=max></i>health answer";
 

@@ -201,7 +201,7 @@ mod tests {
             worse(|of| of.refusal_p99 = Some(0.021)),
             ["p99 of refusals"]
         );
-        assert_eq!(worse(|of| of.queue_age = 0.51), ["queue age"]);
+        assert_eq!(worse(|of| of.queue_age = 1.01), ["queue age"]);
         assert_eq!(worse(|of| of.timed_out = 3), ["timed out ÷ offered"]);
         assert_eq!(worse(|of| of.wasted = 10.0), ["wasted work"]);
         assert_eq!(worse(|of| of.health = 1.1), ["health"]);

@@ -18,8 +18,8 @@ use crate::tls::ServerTls;
 const PORT_ATTEMPTS: usize = 5;
 /// The longest path of a Unix socket that Linux takes, without the closing NUL.
 const SOCKET_PATH_MAX: usize = 107;
-/// The ACL user of the test itself, where there are ACL rules.
-const CONTROL_USER: &str = "testbed";
+/// The ACL user, and its password, of the test itself, of replicas and sentinels, where there are ACL rules.
+pub(super) const CONTROL_USER: &str = "testbed";
 
 /// A server to start. Each method adds to what `redis.conf` says.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,6 @@ const CONTROL_USER: &str = "testbed";
 pub struct RedisServerBuilder {
     port: Option<u16>,
     folder: Option<PathBuf>,
-    acl: Option<String>,
     primary: Option<Primary>,
     config: Vec<(String, String)>,
     through: Vec<String>,
@@ -39,6 +38,8 @@ pub struct RedisServerBuilder {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Access {
     pub(super) password: Option<String>,
+    /// Lines of an ACL file.
+    pub(super) acl: Option<String>,
     pub(super) tls: Option<ServerTls>,
 }
 
@@ -100,13 +101,13 @@ impl RedisServerBuilder {
     /// `testbed` with all rights is added, by which the test itself gets in; `default` is as Redis sets it unless
     /// a line says otherwise. It does not go together with [`password`](Self::password).
     pub fn acl(mut self, lines: impl Into<String>) -> Self {
-        self.acl = Some(lines.into());
+        self.access.acl = Some(lines.into());
         self
     }
 
     /// Whether anybody may do anything: neither [`acl`](Self::acl) nor [`password`](Self::password) was asked for.
     pub fn is_open(&self) -> bool {
-        self.acl.is_none() && self.access.password.is_none()
+        self.access.acl.is_none() && self.access.password.is_none()
     }
 
     /// Speaks TLS, and only TLS, on its port. A client may show a certificate; with
@@ -116,8 +117,9 @@ impl RedisServerBuilder {
         self
     }
 
-    /// Follows that server. The start then waits for the first synchronisation.
+    /// Follows that server, and has its ACL users. The start then waits for the first synchronisation.
     pub fn replica_of(mut self, primary: &RedisServer) -> Self {
+        self.access.acl.clone_from(&primary.access.acl);
         self.primary = Some(Primary {
             port: primary.port(),
             access: primary.access.clone(),
@@ -161,7 +163,7 @@ impl RedisServerBuilder {
 
     fn spawn(&self, port: Port) -> anyhow::Result<RedisServer> {
         ensure!(
-            self.acl.is_none() || self.access.password.is_none(),
+            self.access.acl.is_none() || self.access.password.is_none(),
             "set a password or ACL lines, not both"
         );
         let program = server_program()?;
@@ -175,7 +177,7 @@ impl RedisServerBuilder {
             "too long for a Unix socket: {}",
             socket.display()
         );
-        if let Some(lines) = &self.acl {
+        if let Some(lines) = &self.access.acl {
             let lines = format!("user {CONTROL_USER} on >{CONTROL_USER} ~* &* +@all\n{lines}\n");
             fs::write(folder.path().join("users.acl"), lines)?;
         }
@@ -200,7 +202,7 @@ impl RedisServerBuilder {
     /// The test's own way in.
     fn control(&self, socket: PathBuf) -> anyhow::Result<redis::Client> {
         let mut login = RedisConnectionInfo::default();
-        if self.acl.is_some() {
+        if self.access.acl.is_some() {
             login = login.set_username(CONTROL_USER).set_password(CONTROL_USER);
         } else if let Some(password) = &self.access.password {
             login = login.set_password(password);
@@ -240,8 +242,11 @@ impl RedisServerBuilder {
         if let Some(password) = &self.access.password {
             line("requirepass", &format!("\"{password}\""));
         }
-        if self.acl.is_some() {
+        if self.access.acl.is_some() {
             line("aclfile", &format!("\"{folder}/users.acl\""));
+            // In case that it ever follows another server, which has the same users.
+            line("masteruser", CONTROL_USER);
+            line("masterauth", CONTROL_USER);
         }
         if let Some(primary) = &self.primary {
             line("replicaof", &format!("127.0.0.1 {}", primary.port));

@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::RedisServer;
+use super::builder::CONTROL_USER;
 use crate::eventually::eventually;
 
 /// What the sentinels call the primary.
@@ -153,6 +154,11 @@ impl<'a> SentinelsBuilder<'a> {
             .config("sentinel failover-timeout", &of_primary("5000"));
         if let Some(password) = &primary.access.password {
             sentinel = sentinel.config("sentinel auth-pass", &of_primary(password));
+        }
+        if primary.access.acl.is_some() {
+            let user = of_primary(CONTROL_USER);
+            sentinel = sentinel.config("sentinel auth-user", &user);
+            sentinel = sentinel.config("sentinel auth-pass", &user);
         }
         if let Some(password) = password {
             sentinel = sentinel

@@ -23,17 +23,18 @@ use crate::wire::{
 
 /// Settles one request with its reply.
 ///
-/// KEYS\[1\] the request stream, KEYS\[2\] the reply stream. ARGV\[1\] the group, ARGV\[2\] the entry, ARGV\[3\] the
-/// request's id, ARGV\[4\] the reply, ARGV\[5\] whether there is `XACKDEL`.
+/// KEYS\[1\] the request stream. ARGV\[1\] the group, ARGV\[2\] the entry, ARGV\[3\] the request's id, ARGV\[4\] the
+/// reply, ARGV\[5\] the reply stream, ARGV\[6\] whether there is `XACKDEL`. A key that is named as one has to be
+/// readable as well (Redis ACL), and a worker need not be able to read replies.
 /// Returns whether the request was still pending, or -1 where it was replied to and could not be deleted; an error
 /// where the reply was refused, and the request stays.
 ///
 /// A script that has written something is not refused memory any more.
 const SETTLE_ONE: &str = "
-local function reply() return redis.pcall('XADD', KEYS[2], '*', ARGV[3], ARGV[4]) end
+local function reply() return redis.pcall('XADD', ARGV[5], '*', ARGV[3], ARGV[4]) end
 local function failed(answer) return type(answer) == 'table' and answer.err end
 local function delete()
-  if ARGV[5] == '1' then
+  if ARGV[6] == '1' then
     local ends = redis.pcall('XACKDEL', KEYS[1], ARGV[1], 'IDS', 1, ARGV[2])
     if failed(ends) then return -1 end
     if ends[1] ~= -1 then return 1 end
@@ -171,10 +172,11 @@ impl Group {
             };
             let id = &*id.hyphenated().encode_lower(&mut name);
             if item.ack {
-                pipe.cmd("EVAL").arg(SETTLE_ONE).arg(2);
-                pipe.arg(&self.names.requests).arg(stream);
+                pipe.cmd("EVAL").arg(SETTLE_ONE).arg(1);
+                pipe.arg(&self.names.requests);
                 pipe.arg(&self.names.group).arg(item.entry);
-                pipe.arg(id).arg(value).arg(u8::from(with_delete));
+                pipe.arg(id).arg(value).arg(stream);
+                pipe.arg(u8::from(with_delete));
             } else {
                 pipe.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
             }

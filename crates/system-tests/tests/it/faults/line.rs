@@ -174,7 +174,7 @@ async fn garbage_instead_of_replies() -> anyhow::Result<()> {
     })
     .await?;
     system
-        .finish(Allowed::redis_fault().min_success(0.3))
+        .finish(Allowed::redis_fault().min_success(0.1))
         .await?;
     Ok(())
 }

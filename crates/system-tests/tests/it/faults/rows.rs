@@ -202,6 +202,8 @@ pub(super) const ROWS: [Row; 54] = [
         23,
         "a failover: a replica takes over from its primary",
         &[
+            "system-tests::failover::the_primary_is_killed",
+            "system-tests::failover::a_failover_is_asked_for",
             "system-tests::redis_refuses::made_a_replica",
             "streams::faults::failover::a_replica_takes_over",
             "streams::faults::failover::all_connections_follow_the_first_to_another_server",
@@ -213,6 +215,8 @@ pub(super) const ROWS: [Row; 54] = [
         24,
         "split brain: what the old primary took is lost",
         &[
+            "system-tests::failover::split_brain",
+            "system-tests::failover::split_brain_with_min_replicas",
             "system-tests::redis_refuses::too_few_replicas",
             "streams::faults::refused::too_few_replicas_are_there",
             "streams::sentinel::what_only_the_old_primary_had_is_lost",
@@ -222,14 +226,17 @@ pub(super) const ROWS: [Row; 54] = [
     row(
         25,
         "replies are read from a replica that fell behind",
-        &["system-tests::faults::line::replies_are_not_read_from_a_replica_that_fell_behind"],
+        &[
+            "system-tests::faults::line::replies_are_not_read_from_a_replica_that_fell_behind",
+            "system-tests::failover::a_stale_replica_is_refused",
+        ],
     ),
     row(
         26,
         "Redis is out of memory",
         &[
             "system-tests::redis_refuses::out_of_memory",
-            "streams::faults::refused::work_goes_on_without_memory_and_its_replies_are_delivered_later",
+            "streams::faults::refused::work_goes_on_without_memory_and_is_answered",
         ],
     ),
     row(
@@ -402,8 +409,9 @@ pub(super) const ROWS: [Row; 54] = [
         &[
             "system-tests::redis_refuses::credentials_refused",
             "system-tests::redis_refuses::rights_withdrawn",
-            "streams::connections::a_certificate_that_has_expired_is_refused",
-            "streams::connections::tls_with_a_private_authority",
+            "streams::tls::an_authority_that_is_not_trusted_is_refused",
+            "streams::tls::a_certificate_that_has_expired_or_is_another_hosts_is_refused",
+            "streams::tls::a_client_certificate_that_is_missing_or_a_strangers_is_refused",
         ],
     ),
     row(
