@@ -207,7 +207,11 @@ fn unanswered(error: &RequestError) -> Problem {
         RequestError::Refused { reason, retry_after } => {
             let kind = match reason {
                 Refusal::CircuitOpen => &UNAVAILABLE,
-                Refusal::InFlight | Refusal::StreamFull | Refusal::UnknownRate | Refusal::PredictedWait => &OVERLOADED,
+                Refusal::InFlight
+                | Refusal::StreamFull
+                | Refusal::UnknownRate
+                | Refusal::Lag
+                | Refusal::PredictedWait => &OVERLOADED,
             };
             let detail = format!("The request was not let in: {reason}. Try again after the time in Retry-After.");
             Problem::new(kind, detail).retry_after(*retry_after)

@@ -32,6 +32,7 @@ fn what_was_not_let_in_or_not_handed_on_says_when_to_come_back() {
         Refusal::InFlight,
         Refusal::StreamFull,
         Refusal::UnknownRate,
+        Refusal::Lag,
         Refusal::PredictedWait,
     ] {
         check(refused(reason), 503, &OVERLOADED, Some("2"));

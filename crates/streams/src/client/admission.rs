@@ -28,6 +28,13 @@
 //! fit into the budget behind the wait, twice: terminals do not get free evenly, so that a wait may be longer than
 //! predicted by as much as one request takes. Whether the queue was gone is judged by what was really seen, not by
 //! what is assumed in between.
+//!
+//! # Short of processor time
+//!
+//! Then requests wait before anybody reads them, which no look at the stream shows, and again at each step after that.
+//! How far this process is behind is measured ([`Lag`]): at a moment it may be a tenth of the budget, and what it
+//! never fell below for some time a hundredth. To read and refuse a request costs a fraction of having it served, so
+//! that the process catches up.
 
 use std::{
     sync::{
@@ -39,7 +46,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::capacity::Capacity;
+use super::{capacity::Capacity, lag::Lag};
 use crate::{
     error::{Refusal, RequestError},
     health::WorkerSummary,
@@ -55,6 +62,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The longest queue, as a share of the budget: in a burst, and when it stands.
 const BURST: u32 = 4;
 const STANDING: u32 = 10;
+
+/// How far this process may be behind all the time, as a share of the budget.
+const STANDING_LAG: u32 = 100;
 
 /// For how much of the budget a queue may be a burst's.
 const PASSING: u32 = 2;
@@ -77,6 +87,7 @@ struct Seen {
     /// Since when every look found all terminals busy.
     queueing_since: Option<Instant>,
     capacity: Option<Capacity>,
+    lag: Option<Lag>,
 }
 
 /// A place among the requests in flight; given back when dropped.
@@ -94,6 +105,7 @@ impl Admission {
             at: Instant::now(),
             queueing_since: None,
             capacity: None,
+            lag: None,
         };
         Self {
             max_in_flight,
@@ -120,6 +132,12 @@ impl Admission {
             return Err(refused(Refusal::InFlight, RETRY_AFTER));
         }
         let (now, seen) = (Instant::now(), *lock(&self.seen));
+        if seen
+            .lag
+            .is_some_and(|lag| lag.at(now) > budget / STANDING || lag.least > budget / STANDING_LAG)
+        {
+            return Err(refused(Refusal::Lag, RETRY_AFTER));
+        }
         let outstanding = seen.expected(now) + unwritten as u64;
         if outstanding >= self.max_outstanding {
             return Err(refused(Refusal::StreamFull, RETRY_AFTER));
@@ -157,6 +175,11 @@ impl Admission {
     /// The living workers, as a look just found them.
     pub(super) fn saw_workers(&self, workers: &[WorkerSummary]) {
         lock(&self.seen).capacity = Capacity::of(workers);
+    }
+
+    /// How far this process was behind just now.
+    pub(super) fn saw_lag(&self, lag: Lag) {
+        lock(&self.seen).lag = Some(lag);
     }
 
     /// Whether all terminals were busy when last seen.

@@ -1,5 +1,5 @@
-//! The start of a client, and its background loops: the reply reader, the writer, the observer, and the one that
-//! follows the primary.
+//! The start of a client, and its background loops: the reply reader, the writer, the observer, and those that follow
+//! the primary and measure how far the process is behind.
 //!
 //! None of them ends on its own. One that panics all the same would leave every caller waiting, so that it
 //! closes the client: callers are told at once, and so is whoever asks for readiness.
@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     admission::Admission,
+    lag,
     metrics::ClientMetrics,
     observer::Observer,
     outbox::{self, Outbox},
@@ -116,6 +117,7 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
     loops.spawn(reader.run());
     loops.spawn(writer.run());
     loops.spawn(observer.run());
+    loops.spawn(lag::run(Arc::clone(&shared)));
     loops.spawn(follow(
         connector.clone(),
         Arc::clone(&shared.status),

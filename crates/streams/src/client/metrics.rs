@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ pub(super) struct ClientMetrics {
     pub pending: IntGauge,
     pub queue: Histogram,
     prediction_error: HistogramVec,
+    pub lag: Gauge,
     pub refused: IntCounterVec,
     pub timed_out: IntCounter,
     pub withdrawn: IntCounter,
@@ -64,6 +66,13 @@ impl ClientMetrics {
                 ),
             )?,
             prediction_error: register(registry, prediction_error)?,
+            lag: register(
+                registry,
+                Gauge::new(
+                    "scheduling_lag_seconds",
+                    "How far this process is behind: by how much a timer went off too late just now.",
+                ),
+            )?,
             refused: register(registry, refused)?,
             timed_out: counter(
                 "requests_timed_out_total",

@@ -8,6 +8,7 @@
 mod admission;
 mod caller;
 mod capacity;
+mod lag;
 mod loops;
 mod metrics;
 mod observer;

@@ -13,16 +13,19 @@ pub enum Refusal {
     StreamFull,
     /// No worker is known to make progress and the quota for that case is used up.
     UnknownRate,
+    /// This process is short of processor time and behind by too much of the request's budget.
+    Lag,
     /// The wait that backlog and service rate predict is longer than the request's budget.
     PredictedWait,
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::InFlight,
         Self::CircuitOpen,
         Self::StreamFull,
         Self::UnknownRate,
+        Self::Lag,
         Self::PredictedWait,
     ];
 
@@ -33,6 +36,7 @@ impl Refusal {
             Self::CircuitOpen => "circuit-open",
             Self::StreamFull => "stream-full",
             Self::UnknownRate => "unknown-rate",
+            Self::Lag => "lag",
             Self::PredictedWait => "predicted-wait",
         }
     }
@@ -45,6 +49,7 @@ impl fmt::Display for Refusal {
             Self::CircuitOpen => "the circuit to Redis is open",
             Self::StreamFull => "the request stream is full",
             Self::UnknownRate => "requests are waiting and no worker is known to make progress",
+            Self::Lag => "this process is short of processor time",
             Self::PredictedWait => "the wait would be longer than the request allows",
         })
     }

@@ -26,6 +26,8 @@ pub struct Regime {
     pub deadline: Duration,
     /// Where the work is done.
     pub place: Place,
+    /// `MAX_IN_FLIGHT` of each ingress, where it is not the default.
+    pub max_in_flight: Option<u32>,
 }
 
 /// Where the work is done.
@@ -50,6 +52,7 @@ impl Regime {
             work: Duration::from_millis(100),
             deadline: Duration::from_millis(1_500),
             place: Place::Proxy,
+            max_in_flight: None,
         }
     }
 
@@ -63,7 +66,8 @@ impl Regime {
         }
     }
 
-    /// The processors are what is short, and the generator takes its share of them.
+    /// The processors are what is short, and the generator takes its share of them. What piles up then piles up in the
+    /// ingress itself, so that it is told how many requests it has on its way when it is busy.
     pub fn processors() -> Self {
         Self {
             name: "processors",
@@ -74,6 +78,7 @@ impl Regime {
             work: Duration::ZERO,
             deadline: Duration::from_secs(2),
             place: Place::Proxy,
+            max_in_flight: Some(1_000),
         }
     }
 
@@ -93,6 +98,9 @@ impl Regime {
             .request_timeout(self.deadline)
             .proxy("TERMINALS", &self.terminals.to_string())
             .proxy("PROCESSING_TIME", &work);
+        if let Some(requests) = self.max_in_flight {
+            system = system.ingress("MAX_IN_FLIGHT", &requests.to_string());
+        }
         if let Some(upstream) = upstream {
             system = system
                 .proxy("WEATHER_PROVIDER", "open-meteo")

@@ -52,6 +52,30 @@ async fn each_bound_refuses_by_its_own_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_that_is_behind_lets_in_whom_that_costs_little() {
+    let admission = Admission::new(1_000, 1_000, 10);
+    let bit = Duration::from_millis(1);
+    let lags = |last, least| {
+        let next = Instant::now() + bit;
+        admission.saw_lag(Lag { last, least, next });
+    };
+    let asks = |budget| reason(admission.admit(budget, 0));
+    lags(BUDGET / 10, BUDGET / 100);
+    assert_eq!(asks(BUDGET), None);
+    assert_eq!(asks(BUDGET - bit * 100), Some(Refusal::Lag));
+    lags(BUDGET / 10 + bit, Duration::ZERO);
+    assert_eq!(asks(BUDGET), Some(Refusal::Lag), "much just now");
+    lags(BUDGET / 10, BUDGET / 100 + bit);
+    assert_eq!(asks(BUDGET), Some(Refusal::Lag), "some all the time");
+    assert_eq!(asks(BUDGET * 2), None);
+    lags(Duration::ZERO, Duration::ZERO);
+    tokio::time::advance(BUDGET / 10 + bit).await;
+    assert_eq!(asks(BUDGET), None);
+    tokio::time::advance(bit).await;
+    assert_eq!(asks(BUDGET), Some(Refusal::Lag), "it should have looked");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_let_in_is_told_how_long_it_waits() {
     let admission = Admission::new(1_000, 1_000, 10);
     assert_eq!(admission.admit(BUDGET, 3).expect("in").predicted, None);
