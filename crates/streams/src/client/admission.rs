@@ -32,9 +32,8 @@
 //! # Short of processor time
 //!
 //! Then requests wait before anybody reads them, which no look at the stream shows, and again at each step after that.
-//! How far this process is behind is measured ([`Lag`]): at a moment it may be a tenth of the budget, and what it
-//! never fell below for some time a hundredth. To read and refuse a request costs a fraction of having it served, so
-//! that the process catches up.
+//! So a process that is [behind](super::lag) by a hundredth of the budget all the time refuses: that costs a fraction
+//! of having a request served, and it catches up.
 
 use std::{
     sync::{
@@ -46,7 +45,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{capacity::Capacity, lag::Lag};
+use super::{capacity::Capacity, lag};
 use crate::{
     error::{Refusal, RequestError},
     health::WorkerSummary,
@@ -63,7 +62,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 const BURST: u32 = 4;
 const STANDING: u32 = 10;
 
-/// How far this process may be behind all the time, as a share of the budget.
+/// How far this process may be behind all the time, as a share of the budget; less than the time between two looks
+/// means nothing.
 const STANDING_LAG: u32 = 100;
 
 /// For how much of the budget a queue may be a burst's.
@@ -87,7 +87,8 @@ struct Seen {
     /// Since when every look found all terminals busy.
     queueing_since: Option<Instant>,
     capacity: Option<Capacity>,
-    lag: Option<Lag>,
+    /// How far this process is behind at least, for some time now.
+    lag: Duration,
 }
 
 /// A place among the requests in flight; given back when dropped.
@@ -105,7 +106,7 @@ impl Admission {
             at: Instant::now(),
             queueing_since: None,
             capacity: None,
-            lag: None,
+            lag: Duration::ZERO,
         };
         Self {
             max_in_flight,
@@ -132,10 +133,7 @@ impl Admission {
             return Err(refused(Refusal::InFlight, RETRY_AFTER));
         }
         let (now, seen) = (Instant::now(), *lock(&self.seen));
-        if seen
-            .lag
-            .is_some_and(|lag| lag.at(now) > budget / STANDING || lag.least > budget / STANDING_LAG)
-        {
+        if seen.lag > (budget / STANDING_LAG).max(lag::PERIOD) {
             return Err(refused(Refusal::Lag, RETRY_AFTER));
         }
         let outstanding = seen.expected(now) + unwritten as u64;
@@ -177,9 +175,9 @@ impl Admission {
         lock(&self.seen).capacity = Capacity::of(workers);
     }
 
-    /// How far this process was behind just now.
-    pub(super) fn saw_lag(&self, lag: Lag) {
-        lock(&self.seen).lag = Some(lag);
+    /// How far this process is behind at least, for some time now.
+    pub(super) fn saw_lag(&self, lag: Duration) {
+        lock(&self.seen).lag = lag;
     }
 
     /// Whether all terminals were busy when last seen.
