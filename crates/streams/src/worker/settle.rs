@@ -4,14 +4,15 @@
 //! A reply that Redis refuses (a right is missing, a key of another type) keeps its bytes and its terminal and is
 //! tried again until its deadline, after pauses of its own: what is refused holds up nothing else, since
 //! the reply stream of one client may be broken while all others are well. By holding the terminal it
-//! keeps the worker from taking more than it can get rid of. Its request stays pending meanwhile, so that it is
-//! not lost with this worker; out of memory it makes room for its reply.
+//! keeps the worker from taking more than it can get rid of. Where a right is missing its request stays pending
+//! meanwhile, so that it is not lost with this worker; out of memory it makes room for its reply. Where the reply
+//! stream is a key of another type the request is gone, and this worker alone has the reply.
 //!
 //! After a broken connection everything is sent again: a reply may then lie on its stream twice, and the
 //! first wins.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -228,28 +229,27 @@ fn sent_off(
 ) -> Option<WireError> {
     let SettledBatch {
         refused,
-        kept,
         removed,
         ack_failed,
     } = settled;
-    let replies_refused: HashSet<EntryId> = refused.iter().map(|(entry, _)| *entry).collect();
-    let is_kept = |finished: &Finished| kept && replies_refused.contains(&finished.in_hand.entry);
+    // Whether their requests are kept.
+    let replies_refused: HashMap<EntryId, bool> =
+        refused.iter().map(|it| (it.entry, it.kept)).collect();
     if ack_failed.is_none() {
-        let acked = batch
-            .iter()
-            .filter(|finished| finished.ack && !is_kept(finished));
+        let is_kept = |it: &Finished| replies_refused.get(&it.in_hand.entry) == Some(&true);
+        let acked = batch.iter().filter(|it| it.ack && !is_kept(it));
         let acked = acked.count() as u64;
         core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     }
     let now = Instant::now();
     for mut finished in batch {
-        let kept = is_kept(&finished);
-        if replies_refused.contains(&finished.in_hand.entry) {
+        let refused = replies_refused.get(&finished.in_hand.entry);
+        if refused.is_some() {
             core.metrics.replies_refused.inc();
         } else {
             finished.reply = None;
         }
-        finished.ack &= ack_failed.is_some() || kept;
+        finished.ack &= refused.copied().unwrap_or(ack_failed.is_some());
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = now + pause_after(finished.failures);
@@ -258,7 +258,7 @@ fn sent_off(
     }
     refused
         .into_iter()
-        .map(|(_, error)| error)
+        .map(|refused| refused.error)
         .chain(ack_failed)
         .next()
 }

@@ -1,13 +1,14 @@
 //! Settling what was taken: reply, delete, acknowledge, all in one transaction.
 //!
-//! A transaction is refused as a whole where one of its commands would be: out of memory, or without a right. So a
-//! request stays on its stream, pending, as long as its reply has not been taken, and if its worker dies meanwhile
-//! another one does the work again. What was refused as a whole is tried once more reply by reply, each by a script,
-//! which may do in another order what a transaction cannot: where no memory is left it deletes the request first, and
-//! its reply has the room.
+//! A transaction is refused as a whole where Redis refuses one of its commands as it comes: out of memory, or without
+//! a right. Then a request stays on its stream, pending, as long as its reply has not been taken, and if its worker dies
+//! meanwhile another one does the work again. What was refused as a whole is tried once more reply by reply, each by a
+//! script, which may do in another order what a transaction cannot: where no memory is left it deletes the request
+//! first, and its reply has the room.
 //!
-//! Without the right to `MULTI` the same commands go out as they are: a reply that is refused is then kept by its
-//! worker alone.
+//! A refused reply is kept by its worker alone, and lost with it, where Redis finds the fault only as it carries the
+//! commands out, since it carries out the others all the same: the reply stream is a key of another type. So it is
+//! without the right to `MULTI`, where the same commands go out as they are.
 
 use std::time::Duration;
 
@@ -27,9 +28,10 @@ use crate::wire::{
 /// reply, ARGV\[5\] the reply stream, ARGV\[6\] whether there is `XACKDEL`. A key that is named as one has to be
 /// readable as well (Redis ACL), and a worker need not be able to read replies.
 /// Returns whether the request was still pending, or -1 where it was replied to and could not be deleted; an error
-/// where the reply was refused, and the request stays.
+/// where the reply was refused, and the request stays; whether it was still pending as the only item of an array where
+/// the reply was refused and the request is gone.
 ///
-/// A script that has written something is not refused memory any more.
+/// A script that has written something is not refused memory any more, but its reply may be for another reason.
 const SETTLE_ONE: &str = "
 local function reply() return redis.pcall('XADD', ARGV[5], '*', ARGV[3], ARGV[4]) end
 local function failed(answer) return type(answer) == 'table' and answer.err end
@@ -50,7 +52,7 @@ if not string.find(replied.err, 'OOM', 1, true) then return replied end
 local pending = delete()
 if pending == -1 then return replied end
 replied = reply()
-if failed(replied) then return replied end
+if failed(replied) then return {pending} end
 return pending";
 
 /// A finished piece of work on its way out.
@@ -66,14 +68,21 @@ pub(crate) struct Settled<'a> {
 /// How a batch was taken.
 #[derive(Debug)]
 pub(crate) struct SettledBatch {
-    /// The entries whose replies were refused, and why: those replies are still to be written.
-    pub refused: Vec<(EntryId, WireError)>,
-    /// Whether the requests of refused replies are still to be deleted and acknowledged.
-    pub kept: bool,
+    /// The replies that were refused: they are still to be written.
+    pub refused: Vec<RefusedReply>,
     /// How many of the acknowledged requests were still pending.
     pub removed: u64,
     /// Why nothing was acknowledged.
     pub ack_failed: Option<WireError>,
+}
+
+/// A reply that Redis did not take.
+#[derive(Debug)]
+pub(crate) struct RefusedReply {
+    pub entry: EntryId,
+    /// Whether its request is still on its stream, to be deleted and acknowledged.
+    pub kept: bool,
+    pub error: WireError,
 }
 
 impl Group {
@@ -133,12 +142,15 @@ impl Group {
         for stream in &streams {
             if let Err(error) = checked(answers.next().unwrap_or_default()) {
                 let to_it = batch.iter().filter(|item| item.replies_to(stream));
-                refused.extend(to_it.map(|item| (item.entry, error.clone())));
+                refused.extend(to_it.map(|item| RefusedReply {
+                    entry: item.entry,
+                    kept: false,
+                    error: error.clone(),
+                }));
             }
         }
         let mut settled = SettledBatch {
             refused,
-            kept: false,
             removed: 0,
             ack_failed: None,
         };
@@ -148,7 +160,10 @@ impl Group {
                 .await
             {
                 Ok(removed) => settled.removed = removed,
-                Err(error) => settled.ack_failed = Some(error),
+                Err(error) => {
+                    settled.refused.iter_mut().for_each(|it| it.kept = true);
+                    settled.ack_failed = Some(error);
+                }
             }
         }
         Ok(settled)
@@ -194,13 +209,21 @@ impl Group {
 
         let mut settled = SettledBatch {
             refused: Vec::new(),
-            kept: true,
             removed: 0,
             ack_failed: None,
         };
         for item in batch.iter().filter(|item| item.reply.is_some()) {
+            let refused = |kept| RefusedReply {
+                entry: item.entry,
+                kept,
+                error: refusal.clone(),
+            };
             match checked(answers.next().unwrap_or_default()) {
-                Err(_) => settled.refused.push((item.entry, refusal.clone())),
+                Err(_) => settled.refused.push(refused(true)),
+                Ok(Value::Array(gone)) if item.ack => {
+                    settled.refused.push(refused(false));
+                    settled.removed += gone.first().map(count).transpose()?.unwrap_or_default();
+                }
                 Ok(Value::Int(-1)) => settled.ack_failed = Some(refusal.clone()),
                 Ok(pending) if item.ack => settled.removed += count(&pending)?,
                 Ok(_) => {}

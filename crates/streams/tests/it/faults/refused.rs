@@ -123,6 +123,41 @@ async fn a_refused_reply_is_not_lost_with_its_worker() {
     service.is_clean().await;
 }
 
+/// Out of memory the request goes first to make room for its reply, and then the reply is refused all the same. It is
+/// tried on, and the request is not settled a second time.
+#[tokio::test]
+async fn a_reply_that_is_refused_twice_is_no_duplicate() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.ready().await;
+    let (started, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starts, ends) = (started.clone(), may_end.clone());
+    let worker = serve(service.worker_config(), 1, move |request| {
+        let (starts, ends) = (starts.clone(), ends.clone());
+        async move {
+            starts.notify_one();
+            ends.notified().await;
+            Ok(request.body.to_vec())
+        }
+    })
+    .await;
+    let asked = tokio::spawn(async move { ask(&client, "x").await });
+    started.notified().await;
+    let responses = &service.names.responses;
+    let command = async |parts: &[&str]| service.redis.command::<()>(parts).await.unwrap();
+    // Refused for want of memory, and where that is no matter any more for its type.
+    command(&["SET", responses, "x"]).await;
+    service.run_out_of_memory().await;
+    may_end.notify_one();
+    becomes(true, async || worker.metric("replies_refused_total") >= 3.0).await;
+    assert_eq!((service.length().await, service.pending().await), (0, 0));
+    service.have_memory_again().await;
+    command(&["DEL", responses]).await;
+    assert_eq!(&asked.await.unwrap().unwrap().body[..], b"x");
+    becomes(0.0, async || worker.metric("requests_in_hand")).await;
+    assert_eq!(worker.metric("requests_duplicate_total"), 0.0);
+}
+
 #[tokio::test]
 async fn redis_cannot_save() {
     let scene = Scene::start().await;
