@@ -1,10 +1,11 @@
 //! The checker must catch each kind of wrong history; these are written by hand.
 
+mod allowed;
+mod report;
+
 use std::time::Duration;
 
-use testbed::{
-    Event, Expectations, Failure, History, Invariant, Outage, Outcome, Violations, What, check,
-};
+use testbed::{Event, Expectations, Failure, History, Invariant, Outcome, Violations, What, check};
 
 fn sent(at_ms: u64, request: u64) -> Event {
     let (target, city, location) = (
@@ -302,113 +303,4 @@ fn too_many_failures_are_caught() {
         &expected.failures(2).min_success(0.0),
     )
     .unwrap();
-}
-
-#[test]
-fn a_report_tells_the_story_of_a_request() {
-    let events = [
-        sent(0, 1),
-        note(5, "kill -9 ingress-1"),
-        sent(10, 7),
-        note(20, "kill -9 proxy-1"),
-        ended(25, 1, ok("a")),
-        ended(1500, 7, status(500)),
-        note(2000, "all is over"),
-    ];
-    let found = check(
-        &events.into_iter().collect(),
-        &Expectations::default().min_success(0.5),
-    )
-    .unwrap_err();
-    assert_eq!(
-        found.to_string(),
-        "I7 (expected statuses) does not hold, 1 times:
-- #7 was answered 500
-     0.010s  #7 sent to http://ingress: City 7, Centre, within 1000 ms
-     0.020s  kill -9 proxy-1
-     1.500s  #7 answered 500
-"
-    );
-    assert_eq!(format!("{found:?}"), found.to_string());
-}
-
-#[test]
-fn a_report_of_thousands_stays_short_and_forgets_no_invariant() {
-    let mut events: Vec<_> = (0..5000)
-        .flat_map(|n| [sent(n, n), ended(n + 1, n, status(500))])
-        .collect();
-    events.extend([
-        sent(6000, 6000),
-        sent(6000, 6001),
-        ended(6001, 6000, ok("c")),
-        ended(6002, 6001, ok("c")),
-    ]);
-    let found = check(
-        &events.into_iter().collect(),
-        &Expectations::default().min_success(0.0),
-    )
-    .unwrap_err();
-    assert_eq!(
-        invariants(&found),
-        [Invariant::Statuses, Invariant::OwnAnswer]
-    );
-    let report = found.to_string();
-    assert!(
-        report.contains("I7 (expected statuses) does not hold, 5000 times"),
-        "{report}"
-    );
-    assert!(
-        report.contains("#6000, #6001 got the same request id c"),
-        "{report}"
-    );
-    assert!(report.lines().count() < 30, "{report}");
-}
-
-fn away(from_ms: u64, until_ms: u64, in_order: bool) -> Expectations {
-    let outage = Outage {
-        target: "http://ingress".into(),
-        from: Duration::from_millis(from_ms),
-        until: Duration::from_millis(until_ms),
-        in_order,
-    };
-    Expectations::default().min_success(0.0).outages([outage])
-}
-
-#[test]
-fn who_asks_a_service_that_is_away_may_fail() {
-    let at = |sent_ms, ended_ms| -> History {
-        let events = [sent(sent_ms, 1), ended(ended_ms, 1, no_answer())];
-        events.into_iter().collect()
-    };
-    for killed in [at(1000, 2500), at(2500, 2600), at(2990, 3100)] {
-        check(&killed, &away(2000, 3000, false)).unwrap();
-    }
-    for before_or_after in [at(1000, 1900), at(3100, 3200)] {
-        check(&before_or_after, &away(2000, 3000, false)).expect_err("not explained");
-    }
-    let other = Expectations::default().min_success(0.0);
-    check(&at(2500, 2600), &other).expect_err("no outage");
-}
-
-#[test]
-fn who_had_asked_before_a_service_left_in_order_may_not_fail() {
-    let asked = |sent_ms| -> History {
-        let events = [sent(sent_ms, 1), ended(2500, 1, no_answer())];
-        events.into_iter().collect()
-    };
-    check(&asked(500), &away(2000, 3000, true)).expect_err("it had asked");
-    check(&asked(1500), &away(2000, 3000, true)).unwrap();
-    check(&asked(2100), &away(2000, 3000, true)).unwrap();
-}
-
-#[test]
-fn a_status_may_be_allowed_for_one_city() {
-    let asked = |request| -> History {
-        let events = [sent(0, request), ended(100, request, status(502))];
-        events.into_iter().collect()
-    };
-    let poison = Expectations::default().allow_for("City 1", [502]);
-    let poison = poison.min_success(0.0);
-    check(&asked(1), &poison).unwrap();
-    check(&asked(2), &poison).expect_err("another city");
 }
