@@ -5,7 +5,8 @@
 #   scripts/fuzz.sh [--runs N] [--minimise] [TARGET...]
 #
 #   --runs N      inputs for each target (10000000)
-#   --minimise    afterwards choose anew what fuzz/corpus keeps: those inputs that together reach the most code, at most 99
+#   --minimise    afterwards choose anew what fuzz/corpus keeps: those inputs that together reach the most code, at
+#                 most 99
 #   TARGET        request_json, request_envelope, reply_envelope, stream_entry, redis_url, settings, traceparent,
 #                 prefer, content_type, open_meteo; all of them unless given
 #
@@ -82,8 +83,9 @@ for target in "${targets[@]}"; do
 
   if [[ -n $minimise ]]; then
     chosen=$(mktemp -d)
-    fuzz "$target" "$chosen" "${inputs[@]}" -- -set_cover_merge=1 -use_counters=0 >"target/fuzz/$target.merge.log" 2>&1 ||
-      die "$target cannot be minimised: see target/fuzz/$target.merge.log"
+    log=target/fuzz/$target.merge.log
+    fuzz "$target" "$chosen" "${inputs[@]}" -- -set_cover_merge=1 -use_counters=0 >"$log" 2>&1 ||
+      die "$target cannot be minimised: see $log"
     rm -rf "fuzz/corpus/$target"
     mkdir -p "fuzz/corpus/$target"
     # The merge writes them in the order of how much each adds.

@@ -206,7 +206,8 @@ Ready, with ${TERMINALS:-5} terminals in each proxy:
 
 Ask for a forecast, in another shell:
 
-  curl -s -H 'content-type: application/json' -d '{"city": "New York", "location": "Downtown"}' $ingress/WeatherForecast/city
+  curl -s $ingress/WeatherForecast/city -H 'content-type: application/json' \\
+    -d '{"city": "New York", "location": "Downtown"}'
 
 Ctrl-C stops it.
 

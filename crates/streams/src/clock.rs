@@ -199,7 +199,9 @@ mod tests {
         /// Whatever the delays, as long as no clock is set: no step is seen, and the local time given
         /// is never early and late by no more than the fastest answer, drift aside.
         #[test]
-        fn delays_alone_are_never_a_step(delays in prop::collection::vec((0_u64..50_000, 0_u64..50_000, 0_u64..1_000), 1..50)) {
+        fn delays_alone_are_never_a_step(
+            delays in prop::collection::vec((0_u64..50_000, 0_u64..50_000, 0_u64..1_000), 1..50),
+        ) {
             let start = Instant::now();
             let mut clock = RedisClock::new();
             let mut now = start;

@@ -1,12 +1,15 @@
 //! Every Redis key the engine touches is named here, with its type, who writes it and what bounds it.
 //!
-//! | key | type | written by | bound |
-//! |---|---|---|---|
-//! | the request stream | stream, one consumer group | clients add, workers delete | [`max_outstanding`](crate::ClientConfig::max_outstanding): new work is refused, nothing is trimmed |
-//! | the response stream | stream | workers add, clients trim | [`reply_retention`](crate::ClientConfig::reply_retention) and [`reply_bytes`](crate::ClientConfig::reply_bytes) |
-//! | `<response stream>:<instance>` | stream, the dedicated reply stream of one client | workers add | as above, and it expires one retention after the last reply |
-//! | `<request stream>:dead` | stream, the dead letters | workers | [`max_dead_letters`](crate::WorkerConfig::max_dead_letters), oldest first |
-//! | `<request stream>:workers` | hash, one field per living worker | workers | fields are pruned when stale, the key expires when no worker is left |
+//! - **The request stream**: a stream with one consumer group. Clients add, workers delete. Bound by
+//!   [`max_outstanding`](crate::ClientConfig::max_outstanding): new work is refused, nothing is trimmed.
+//! - **The response stream**: a stream. Workers add, clients trim, by
+//!   [`reply_retention`](crate::ClientConfig::reply_retention) and [`reply_bytes`](crate::ClientConfig::reply_bytes).
+//! - **`<response stream>:<instance>`**: a stream, the dedicated reply stream of one client. Workers add. Bound as the
+//!   one above, and it expires one retention after the last reply.
+//! - **`<request stream>:dead`**: a stream, the dead letters. Workers write it, up to
+//!   [`max_dead_letters`](crate::WorkerConfig::max_dead_letters); the oldest make room.
+//! - **`<request stream>:workers`**: a hash, one field per living worker. Workers write it, prune fields that are
+//!   stale, and the key expires when no worker is left.
 //!
 //! The request stream is never combined with `XTRIM`: its entries leave by `XDEL` alone.
 

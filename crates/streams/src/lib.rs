@@ -77,8 +77,8 @@
 //! where requests cannot be served. While Redis refuses writes a circuit breaker refuses requests at once.
 //!
 //! A panic of a handler is answered as [`RequestError::Panicked`]. A panic in one of the loops of this crate would
-//! be a bug: it closes the client ([`Client::closed`], [`RequestError::Closed`], [`NotReady::Closed`]) or ends the worker
-//! ([`WorkerError::Ended`]), so that whoever runs them can begin anew.
+//! be a bug: it closes the client ([`Client::closed`], [`RequestError::Closed`], [`NotReady::Closed`]) or ends the
+//! worker ([`WorkerError::Ended`]), so that whoever runs them can begin anew.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;

@@ -6,8 +6,8 @@
 //! parallel. Linux only: figures come from `/proc`. Real processes live in real time: none of this goes together
 //! with tokio's paused clock.
 //!
-//! - What runs: [`RedisServer`] and [`Sentinels`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them, [`Port`],
-//!   [`Folder`], [`Certificates`].
+//! - What runs: [`RedisServer`] and [`Sentinels`], [`Process`] with [`binary()`], [`TcpProxy`] between two of them,
+//!   [`Port`], [`Folder`], [`Certificates`].
 //! - Who calls: [`Recorder`] and [`Load`]; [`HttpClient`] and [`RawConnection`] where nothing is recorded.
 //! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
 //! - What is judged: [`History`] by [`check`], what Redis did with each entry by [`Ledger`], what is left there by

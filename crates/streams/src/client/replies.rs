@@ -106,7 +106,8 @@ impl ReplyReader {
             Resumed::Rewound => tracing::warn!(
                 part = "reader",
                 stream,
-                "the reply stream ends before the last reply that was read, it was begun anew or lost its tail; reading all of it"
+                "the reply stream ends before the last reply that was read, it was begun anew or lost its tail; \
+                 reading all of it"
             ),
             Resumed::Gone if shared => tracing::warn!(
                 part = "reader",

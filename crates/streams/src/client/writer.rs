@@ -14,9 +14,11 @@
 //! A write that got no answer in time is followed by smaller ones: it may have been too much for the way there.
 //!
 //! What cannot be sent within its send time is answered as unavailable, what is refused for a lasting
-//! reason at once; but a request that an earlier write may have brought to the stream is left to wait for its reply. A request is written only while the reply reader has its place: while the reply stream
-//! cannot be read, work would be done that nobody can answer. A reader that is without its place for
-//! longer than a send time is not waited for any more.
+//! reason at once; but a request that an earlier write may have brought to the stream is left to wait for its reply.
+//!
+//! A request is written only while the reply reader has its place: while the reply stream cannot be read, work would
+//! be done that nobody can answer. A reader that is without its place for longer than a send time is not waited for
+//! any more.
 
 use std::sync::Arc;
 

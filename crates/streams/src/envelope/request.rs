@@ -103,7 +103,10 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic_the_decoder(name in prop::collection::vec(any::<u8>(), 0..40), value in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn no_bytes_panic_the_decoder(
+            name in prop::collection::vec(any::<u8>(), 0..40),
+            value in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
             let _ = RequestEnvelope::decode(vec![(name, value.clone())]);
             let _ = RequestEnvelope::decode(fields(Uuid::nil(), &value));
         }

@@ -3,10 +3,10 @@
 //! | step | newest | from | elsewhere |
 //! |---|---|---|---|
 //! | fetch what is new and what lapsed | `XREADGROUP … CLAIM` | Redis 8.4 | `XPENDING` + `XCLAIM`, then `XREADGROUP` |
-//! | delete and acknowledge | `XACKDEL` | Redis 8.2.3 (before that it has CVE-2025-62507), Valkey 9.2 | `XDEL`, then `XACK` |
+//! | delete and acknowledge | `XACKDEL` | Redis 8.2.3, Valkey 9.2 | `XDEL`, then `XACK` |
 //!
-//! The choice goes by the version that `INFO` reports, since the guard against the faulty releases
-//! needs the version anyway.
+//! Before 8.2.3 the `XACKDEL` of Redis has CVE-2025-62507. The choice goes by the version that `INFO` reports, since
+//! the guard against the faulty releases needs the version anyway.
 
 use std::collections::BTreeMap;
 

@@ -67,8 +67,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// When it cannot begin: no terminals (or more than 2⁶¹ − 1), or no thread for the leases. And when one of its own loops panicked,
-    /// which is a bug. No fault of Redis ends it, and no panic of a handler.
+    /// When it cannot begin: no terminals (or more than 2⁶¹ − 1), or no thread for the leases. And when one of its own
+    /// loops panicked, which is a bug. No fault of Redis ends it, and no panic of a handler.
     pub async fn serve<H, F, B>(
         self,
         terminals: usize,

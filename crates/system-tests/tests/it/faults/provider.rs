@@ -21,8 +21,8 @@ fn asking(provider: &OpenMeteo) -> SystemBuilder {
         .proxy("OPEN_METEO_CONNECT_TIMEOUT", "1s")
 }
 
-/// Fault 36: the provider takes twenty times as long, so that less can be served than is asked for. The rest is refused at
-/// the front and not worked on for callers who have left; when the provider is quick again everybody is served.
+/// Fault 36: the provider takes twenty times as long, so that less can be served than is asked for. The rest is refused
+/// at the front and not worked on for callers who have left; when the provider is quick again everybody is served.
 #[tokio::test]
 async fn many_times_slower() -> anyhow::Result<()> {
     let provider = OpenMeteo::start(Duration::from_millis(20)).await?;

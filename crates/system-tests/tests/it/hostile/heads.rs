@@ -131,7 +131,10 @@ async fn a_host_is_neither_needed_nor_believed() -> anyhow::Result<()> {
     let length = body.len();
     let mut connection = system.ingress(0).raw().await?;
     connection
-        .send(format!("POST {CITY} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"))
+        .send(format!(
+            "POST {CITY} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n\
+             {body}"
+        ))
         .await?;
     assert_eq!(connection.read_answer(LONG).await?.status, 200);
     assert_eq!(connection.read_to_close(LONG).await?, b"");

@@ -137,7 +137,8 @@ async fn streams_opened_and_reset() -> anyhow::Result<()> {
             "{ended:?}"
         );
     }
-    // One who waits until each is under way cannot be told from an impatient caller: what it had enqueued is taken back.
+    // One who waits until each is under way cannot be told from an impatient caller: what it had enqueued is taken
+    // back.
     let address = siege
         .system()
         .ingress(0)
@@ -271,8 +272,8 @@ async fn pings_and_settings() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Row 10 over HTTP/2: callers that never allow a byte of their answers to be sent, on as many streams as they may have,
-/// and ask for what costs most to make.
+/// Row 10 over HTTP/2: callers that never allow a byte of their answers to be sent, on as many streams as they may
+/// have, and ask for what costs most to make.
 #[tokio::test]
 async fn windows_that_never_open() -> anyhow::Result<()> {
     let mut siege = Siege::begin(impatient().start().await?).await?;

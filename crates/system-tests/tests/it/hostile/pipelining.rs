@@ -21,7 +21,10 @@ async fn a_thousand_requests_in_one_write() -> anyhow::Result<()> {
         .map(|number| {
             let body = weather_of(&format!("City {number}"));
             let length = body.len();
-            format!("POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+            format!(
+                "POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            )
         })
         .collect();
     let mut connection = siege.system().ingress(0).raw().await?;

@@ -99,7 +99,10 @@ async fn call(kind: Kind, mut connection: RawConnection) -> anyhow::Result<()> {
         }
         Kind::Body => {
             connection
-                .send(format!("POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n"))
+                .send(format!(
+                    "POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+                     content-length: 5000\r\n\r\n"
+                ))
                 .await?;
             while connection.send(" ").await.is_ok() {
                 sleep(PAUSE).await;

@@ -222,7 +222,8 @@ async fn unusual_framing_hides_no_request() -> anyhow::Result<()> {
         (
             "an upgrade",
             format!(
-                "{begin}connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\ncontent-length: {length}\r\n\r\n{inside}"
+                "{begin}connection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
+                 http2-settings: AAMAAABkAAQAAP__\r\ncontent-length: {length}\r\n\r\n{inside}"
             ),
         ),
     ] {

@@ -34,11 +34,24 @@ async fn nothing_that_callers_send_forges_a_log_line() -> anyhow::Result<()> {
             format!("GET /x?%0d%0a{FORGED}=%1b%5b2J HTTP/1.1\r\nhost: t\r\n\r\n").into_bytes(),
             format!("GET /\u{2028}{FORGED} HTTP/1.1\r\nhost: t\r\n\r\n").into_bytes(),
             format!("{FORGED} /nowhere HTTP/1.1\r\nhost: t\r\n\r\n").into_bytes(),
-            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \u{2028}{FORGED}\r\n\r\n").into_bytes(),
-            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: a\t{FORGED}\r\n\r\n").into_bytes(),
-            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \u{1b}[2J{FORGED}\r\n\r\n").into_bytes(),
-            [&b"GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \x85\x9b"[..], FORGED.as_bytes(), b"\r\n\r\n"].concat(),
-            format!("POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: \u{2029}{FORGED}\r\ncontent-length: {length}\r\n\r\n{}", weather_of("x")).into_bytes(),
+            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \u{2028}{FORGED}\r\n\r\n")
+                .into_bytes(),
+            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: a\t{FORGED}\r\n\r\n")
+                .into_bytes(),
+            format!("GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \u{1b}[2J{FORGED}\r\n\r\n")
+                .into_bytes(),
+            [
+                &b"GET /nowhere HTTP/1.1\r\nhost: t\r\nx-request-id: \x85\x9b"[..],
+                FORGED.as_bytes(),
+                b"\r\n\r\n",
+            ]
+            .concat(),
+            format!(
+                "POST {CITY} HTTP/1.1\r\nhost: t\r\ncontent-type: \u{2029}{FORGED}\r\n\
+                 content-length: {length}\r\n\r\n{}",
+                weather_of("x")
+            )
+            .into_bytes(),
         ] {
             let mut connection = system.ingress(ingress).raw().await?;
             connection.send(&head).await?;
@@ -52,7 +65,8 @@ async fn nothing_that_callers_send_forges_a_log_line() -> anyhow::Result<()> {
         let id = taken_request(&system).await?;
         let code = format!("provider\\u000a{FORGED}\\u001b[2J\\u2028{FORGED}");
         let reply = format!(
-            "{{\"v\":1,\"status\":\"failed\",\"code\":\"{code}\",\"queue_us\":1,\"work_us\":1,\"deliveries\":1}}\n\n{FORGED}\r\n\u{1b}[2J{FORGED}\u{2028}{FORGED}"
+            "{{\"v\":1,\"status\":\"failed\",\"code\":\"{code}\",\"queue_us\":1,\"work_us\":1,\"deliveries\":1}}\n\n\
+             {FORGED}\r\n\u{1b}[2J{FORGED}\u{2028}{FORGED}"
         );
         let _: String = system
             .redis()
