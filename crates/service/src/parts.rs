@@ -63,7 +63,7 @@ pub fn summaries(workers: &[WorkerSummary]) -> Value {
         json!({
             "consumer": worker.consumer,
             "terminals": worker.terminals,
-            "meanWorkUs": worker.mean_work_us,
+            "holdUs": worker.hold_us,
             "served": worker.served,
         })
     };

@@ -85,9 +85,9 @@ pub struct WorkerSummary {
     pub consumer: String,
     /// How many requests it serves at a time.
     pub terminals: u32,
-    /// Mean time that its latest requests occupied a terminal, in microseconds, round trips to Redis and those cut at
-    /// their deadline included; 0 while unknown.
-    pub mean_work_us: u64,
+    /// The hold: how long its latest requests occupied a terminal on average, in microseconds, round trips to
+    /// Redis and those cut at their deadline included; 0 while unknown.
+    pub hold_us: u64,
     /// Requests it has finished since it started.
     pub served: u64,
 }

@@ -5,7 +5,8 @@
 //!
 //! `outstanding` requests are on the stream or about to be. Where those are fewer than the terminals, one is free and
 //! nobody is refused. Otherwise a new one waits until all but `terminals - 1` of them have left, at the rate at which
-//! they leave while all terminals are busy, which is [`terminals over hold`](Capacity):
+//! they leave while all terminals are busy, which is the [terminals over the hold](Capacity), the time that a request
+//! occupies one:
 //!
 //! ```text
 //! wait = (outstanding + 1 - terminals) / rate
@@ -24,10 +25,10 @@
 //!   by three times the wait, and the request is in time all the same;
 //! - one that has stood for longer may be a tenth of it.
 //!
-//! Either may be as long as one request occupies a terminal, or long work could hardly queue at all. The work has to
-//! fit into the budget behind the wait, twice: terminals do not get free evenly, so that a wait may be longer than
-//! predicted by as much as one request takes. Whether the queue was gone is judged by what was really seen, not by
-//! what is assumed in between.
+//! Either may be as long as the hold, or long work could hardly queue at all. Two holds have to fit into the budget
+//! behind the wait: one for the work, and one because terminals do not get free evenly, so that a wait may be longer
+//! than predicted by as much. Whether the queue was gone is judged by what was really seen, not by what is assumed in
+//! between.
 //!
 //! # Short of processor time
 //!

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::health::WorkerSummary;
 
 /// How many requests are served at a time, and how many leave in a second while all terminals are busy: the sum over
-/// the workers of terminals over the time that a request occupies one, as each worker measured it.
+/// the workers of terminals over the hold, the time that a request occupies one, as each worker measured it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Capacity {
     pub terminals: u64,
@@ -19,8 +19,8 @@ impl Capacity {
     pub(super) fn of(workers: &[WorkerSummary]) -> Option<Self> {
         let rate: f64 = workers
             .iter()
-            .filter(|worker| worker.mean_work_us > 0)
-            .map(|worker| f64::from(worker.terminals) * 1e6 / worker.mean_work_us as f64)
+            .filter(|worker| worker.hold_us > 0)
+            .map(|worker| f64::from(worker.terminals) * 1e6 / worker.hold_us as f64)
             .sum();
         let terminals = workers
             .iter()
@@ -35,7 +35,7 @@ impl Capacity {
         seconds(ahead as f64 / self.rate)
     }
 
-    /// How long a request occupies a terminal.
+    /// How long a request occupies a terminal, of whichever worker.
     pub(super) fn hold(&self) -> Duration {
         seconds(self.terminals as f64 / self.rate)
     }
@@ -51,11 +51,11 @@ mod tests {
 
     use super::*;
 
-    fn worker(terminals: u32, mean_work_us: u64) -> WorkerSummary {
+    fn worker(terminals: u32, hold_us: u64) -> WorkerSummary {
         WorkerSummary {
             consumer: "w".into(),
             terminals,
-            mean_work_us,
+            hold_us,
             served: 0,
         }
     }
@@ -73,7 +73,7 @@ mod tests {
             workers in prop::collection::vec((1u32..1_000, 1u64..60_000_000), 1..20),
             outstanding in 0u64..1_000_000,
         ) {
-            let workers: Vec<_> = workers.into_iter().map(|(terminals, hold)| worker(terminals, hold)).collect();
+            let workers: Vec<_> = workers.into_iter().map(|(terminals, hold_us)| worker(terminals, hold_us)).collect();
             let capacity = Capacity::of(&workers).expect("known");
             let wait = capacity.wait(outstanding);
             prop_assert_eq!(wait.is_zero(), outstanding < capacity.terminals);

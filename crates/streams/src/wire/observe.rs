@@ -33,7 +33,7 @@ pub(crate) struct Observation {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Announcement {
     pub terminals: u32,
-    pub mean_work_us: u64,
+    pub hold_us: u64,
     pub served: u64,
 }
 
@@ -118,8 +118,8 @@ impl Observation {
 impl Announcement {
     /// Whether a client that knows the other would now admit by a rate that is off by a tenth or more.
     pub(crate) fn differs(&self, known: &Self) -> bool {
-        let off = self.mean_work_us.abs_diff(known.mean_work_us);
-        self.terminals != known.terminals || off * 10 > known.mean_work_us
+        let off = self.hold_us.abs_diff(known.hold_us);
+        self.terminals != known.terminals || off * 10 > known.hold_us
     }
 
     /// Writes the announcement of `consumer`. The hash expires when nobody announces any more.
@@ -134,14 +134,14 @@ impl Announcement {
         let now = redis_time(connection.one(&pipe).await?)?.as_millis();
         let Self {
             terminals,
-            mean_work_us,
+            hold_us,
             served,
         } = self;
         let mut pipe = redis::pipe();
         pipe.cmd("HSET")
             .arg(names.workers())
             .arg(consumer)
-            .arg(format!("{now} {terminals} {mean_work_us} {served}"));
+            .arg(format!("{now} {terminals} {hold_us} {served}"));
         pipe.cmd("PEXPIRE")
             .arg(names.workers())
             .arg(ANNOUNCEMENT_LIFETIME.as_millis() as u64);
@@ -176,7 +176,7 @@ fn workers_of(hash: Value, now_ms: u64) -> Result<(Vec<WorkerSummary>, Vec<Strin
             .split(' ')
             .filter_map(|number| number.parse().ok())
             .collect();
-        let [at_ms, terminals, mean_work_us, served, ..] = numbers[..] else {
+        let [at_ms, terminals, hold_us, served, ..] = numbers[..] else {
             continue;
         };
         if u128::from(now_ms.abs_diff(at_ms)) > ANNOUNCEMENT_LIFETIME.as_millis() {
@@ -186,7 +186,7 @@ fn workers_of(hash: Value, now_ms: u64) -> Result<(Vec<WorkerSummary>, Vec<Strin
             alive.push(WorkerSummary {
                 consumer,
                 terminals,
-                mean_work_us,
+                hold_us,
                 served,
             });
         }
@@ -218,7 +218,7 @@ mod tests {
             vec![WorkerSummary {
                 consumer: "new".into(),
                 terminals: 5,
-                mean_work_us: 150,
+                hold_us: 150,
                 served: 7
             }]
         );

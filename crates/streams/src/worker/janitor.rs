@@ -13,8 +13,7 @@ use crate::{
     wire::{Announcement, Connection, Group, Observation, WireError},
 };
 
-/// Between two looks at how long work takes. Where it is not what was announced, it is announced at once:
-/// clients admit by it.
+/// Between two looks at the hold. Where it is not what was announced, it is announced at once: clients admit by it.
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// Rounds between two announcements that say nothing new, and between two looks at the streams; several fit into an
@@ -122,7 +121,7 @@ async fn announce(
 fn announcement(core: &Core) -> Announcement {
     Announcement {
         terminals: u32::try_from(core.terminals()).unwrap_or(u32::MAX),
-        mean_work_us: core.running.occupancy.hold_us(),
+        hold_us: core.running.occupancy.hold_us(),
         served: core.metrics.served.get(),
     }
 }

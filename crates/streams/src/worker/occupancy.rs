@@ -1,7 +1,7 @@
-//! How long a request occupies a terminal, which with the number of terminals is what this worker can do.
+//! The hold: how long a request occupies a terminal, which with the number of terminals is what this worker can do.
 //!
-//! By Little's law the terminals that are busy on average are the departures per second times the time that
-//! each departure occupied one. So over any period
+//! By Little's law the terminals that are busy on average are the departures per second times the time that each
+//! departure occupied one. So over any period
 //!
 //! ```text
 //! hold = busy terminal time / departures
@@ -38,7 +38,7 @@ struct Sums {
     /// Busy terminal time in seconds and departures since the last look.
     busy: f64,
     departures: u32,
-    /// In seconds; `None` before the first departure.
+    /// The hold in seconds, by all that was seen up to the last look; `None` before a look that saw a departure.
     hold: Option<f64>,
 }
 
@@ -81,8 +81,8 @@ impl Occupancy {
         self.known.notified().await;
     }
 
-    /// How long a request occupies a terminal, in microseconds, by all that was seen up to now; 0 while none has been
-    /// worked on. The next period begins.
+    /// The hold in microseconds, by all that was seen up to now; 0 while nothing has been worked on. The next period
+    /// begins.
     pub(super) fn hold_us(&self) -> u64 {
         let mut sums = lock(&self.sums);
         sums.advance(Instant::now());

@@ -45,7 +45,7 @@ pub(super) struct Running {
     changed: Notify,
     /// How many there are, for the metrics.
     gauge: IntGauge,
-    /// How long each occupies its terminal.
+    /// What the hold is measured by.
     pub occupancy: Occupancy,
 }
 
@@ -95,7 +95,7 @@ impl Running {
         terminal: OwnedSemaphorePermit,
     ) -> Option<InHand> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let new = match lock(&self.held).entry(entry) {
+        let is_new = match lock(&self.held).entry(entry) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(Held {
                     serial,
@@ -113,7 +113,7 @@ impl Running {
             }
         };
         self.changed.notify_waiters();
-        new.then(|| {
+        is_new.then(|| {
             self.gauge.inc();
             self.occupancy.begins(waited_since.elapsed());
             InHand {

@@ -118,7 +118,7 @@ async fn while_nobody_is_known_to_work_only_a_quota_is_let_in() {
     // The first that were served made the rate known.
     becomes(true, async || {
         let workers = client.health().workers;
-        workers.iter().any(|worker| worker.mean_work_us > 0)
+        workers.iter().any(|worker| worker.hold_us > 0)
     })
     .await;
     for asked in callers(&client, 20) {
@@ -139,7 +139,7 @@ async fn a_wait_that_is_too_long_is_predicted() {
     ask(&client, "x").await.unwrap();
     becomes(true, async || {
         let workers = client.health().workers;
-        workers.iter().any(|worker| worker.mean_work_us > 0)
+        workers.iter().any(|worker| worker.hold_us > 0)
     })
     .await;
     // Ten in a second: four seconds of work, which is within a quarter of their budget.

@@ -84,7 +84,7 @@ async fn work_that_is_cut_counts_for_the_rate() {
     ask(&client, "quick").await.unwrap();
     let mean = async || {
         let workers = worker.monitor.health().workers;
-        workers.first().map_or(0, |worker| worker.mean_work_us)
+        workers.first().map_or(0, |worker| worker.hold_us)
     };
     becomes(true, async || mean().await > 0).await;
     let before = mean().await;

@@ -120,7 +120,7 @@ async fn a_predicted_wait_over_the_budget_is_503() -> anyhow::Result<()> {
     eventually(LONG, async || {
         let health = system.ingress(0).json("/health").await?;
         let alive = &health["parts"]["workers"]["detail"]["workers"];
-        anyhow::ensure!(alive[0]["meanWorkUs"].as_u64() > Some(0), "{alive}");
+        anyhow::ensure!(alive[0]["holdUs"].as_u64() > Some(0), "{alive}");
         Ok(())
     })
     .await?;

@@ -174,7 +174,7 @@ impl Simulation {
         let workers = [WorkerSummary {
             consumer: "w".into(),
             terminals: u32::try_from(self.terminals.len()).expect("few"),
-            mean_work_us: (self.announced.unwrap_or(0.0) * 1e6) as u64,
+            hold_us: (self.announced.unwrap_or(0.0) * 1e6) as u64,
             served: 0,
         }];
         let outstanding = self.outstanding();

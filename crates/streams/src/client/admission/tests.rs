@@ -2,11 +2,11 @@ use super::*;
 
 const BUDGET: Duration = Duration::from_secs(8);
 
-fn worker(terminals: u32, mean_work_us: u64) -> WorkerSummary {
+fn worker(terminals: u32, hold_us: u64) -> WorkerSummary {
     WorkerSummary {
         consumer: "w".into(),
         terminals,
-        mean_work_us,
+        hold_us,
         served: 0,
     }
 }
