@@ -8,9 +8,10 @@ use streams::{ClientConfig, Fault, NotReady, StreamNames, WorkerConfig};
 use testbed::{RedisServer, documented_acl};
 use tokio::time::Instant;
 
-use crate::{scene::Scene, support::Service};
-
-const LEASE: Duration = Duration::from_millis(400);
+use crate::{
+    scene::Scene,
+    support::{LEASE, Service},
+};
 
 /// Where the lines of the document hold.
 fn documented_names() -> StreamNames {

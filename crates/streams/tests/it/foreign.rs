@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use streams::{Client, ClientConfig, Options, ReplyStream, RequestError, WorkerConfig};
+use streams::{Client, ClientConfig, Options, ReplyStream, RequestError};
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Service, ask, becomes};
-
-const LEASE: Duration = Duration::from_millis(400);
-
-fn leased(service: &Service) -> WorkerConfig {
-    WorkerConfig {
-        lease: LEASE,
-        ..service.worker_config()
-    }
-}
 
 /// Redis takes any bytes for a consumer's name.
 #[tokio::test]
@@ -67,7 +58,7 @@ async fn a_delivery_count_beyond_all_counting_makes_a_dead_letter() {
     let _: redis::Value = service.redis.command(&claim).await.unwrap();
     let _: redis::Value = service.redis.command(&claim[..6]).await.unwrap();
 
-    let worker = streams::Worker::connect(leased(&service)).await.unwrap();
+    let worker = streams::Worker::connect(service.leased()).await.unwrap();
     let serving = worker.serve(1, |_| async { Ok(vec![]) }, std::future::pending());
     tokio::select! {
         _ = serving => unreachable!(),

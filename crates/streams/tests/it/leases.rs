@@ -12,16 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{PATIENCE, Runs, Service, ask, becomes, serve};
-
-const LEASE: Duration = Duration::from_millis(400);
-
-fn leased(service: &Service) -> WorkerConfig {
-    WorkerConfig {
-        lease: LEASE,
-        ..service.worker_config()
-    }
-}
+use crate::support::{LEASE, PATIENCE, Runs, Service, ask, becomes, serve};
 
 #[tokio::test]
 async fn work_that_takes_twenty_leases_runs_once() {
@@ -32,7 +23,7 @@ async fn work_that_takes_twenty_leases_runs_once() {
     for _ in 0..3 {
         let runs = runs.clone();
         workers.push(
-            serve(leased(&service), 2, move |request| {
+            serve(service.leased(), 2, move |request| {
                 runs.ran(&request.body);
                 async {
                     sleep(LEASE * 20).await;
@@ -86,7 +77,7 @@ async fn a_handler_that_hogs_its_runtime_keeps_its_lease() {
     let client = service.client().await;
     let runs = Runs::default();
     // Its own thread and runtime, blocked for five leases.
-    let (config, hogged) = (leased(&service), runs.clone());
+    let (config, hogged) = (service.leased(), runs.clone());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let hog = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -118,7 +109,7 @@ async fn a_handler_that_hogs_its_runtime_keeps_its_lease() {
     .await
     .unwrap();
     let other = runs.clone();
-    let _other = serve(leased(&service), 1, move |request| {
+    let _other = serve(service.leased(), 1, move |request| {
         other.ran(&request.body);
         async { Ok(b"other".to_vec()) }
     })
@@ -137,7 +128,7 @@ async fn a_handler_that_hogs_its_runtime_keeps_its_lease() {
 async fn the_work_of_a_dead_worker_is_taken_over() {
     let service = Service::start().await;
     let client = service.client().await;
-    let dying = serve(leased(&service), 5, |_request| async {
+    let dying = serve(service.leased(), 5, |_request| async {
         std::future::pending::<()>().await;
         Ok(vec![])
     })

@@ -19,6 +19,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 /// Long enough for a busy machine; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Short enough for a test to wait until it lapses.
+pub const LEASE: Duration = Duration::from_millis(400);
+
 /// One service on one Redis.
 pub struct Service {
     pub redis: RedisServer,
@@ -55,6 +58,14 @@ impl Service {
 
     pub fn worker_config(&self) -> WorkerConfig {
         WorkerConfig::new(self.redis.url(), self.names.clone())
+    }
+
+    /// A worker's configuration with a [`LEASE`] that lapses soon.
+    pub fn leased(&self) -> WorkerConfig {
+        WorkerConfig {
+            lease: LEASE,
+            ..self.worker_config()
+        }
     }
 
     pub async fn client(&self) -> Client {

@@ -2,22 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use streams::{Options, RequestError, WorkerConfig};
+use streams::{Options, RequestError};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 
-use crate::support::{Runs, Service, ask, becomes, serve};
-
-const LEASE: Duration = Duration::from_millis(400);
-
-fn leased(service: &Service) -> WorkerConfig {
-    WorkerConfig {
-        lease: LEASE,
-        ..service.worker_config()
-    }
-}
+use crate::support::{LEASE, Runs, Service, ask, becomes, serve};
 
 /// The entry is deleted while a worker has it; settling it must leave no reference, and is no duplicate.
 #[tokio::test]
@@ -49,7 +40,7 @@ async fn an_entry_that_was_withdrawn_while_it_was_worked_on_is_settled() {
 async fn a_reference_to_an_entry_that_is_gone_is_purged() {
     let service = Service::start().await;
     let client = service.client().await;
-    let dying = serve(leased(&service), 1, |_| {
+    let dying = serve(service.leased(), 1, |_| {
         std::future::pending::<Result<Vec<u8>, _>>()
     })
     .await;
@@ -66,7 +57,7 @@ async fn a_reference_to_an_entry_that_is_gone_is_purged() {
     .await;
     let runs = Runs::default();
     let seen = runs.clone();
-    let _heir = serve(leased(&service), 1, move |request| {
+    let _heir = serve(service.leased(), 1, move |request| {
         seen.ran(&request.body);
         async { Ok(vec![]) }
     })
@@ -84,7 +75,7 @@ async fn an_entry_that_runs_here_and_lapsed_is_not_run_again() {
     let client = service.client().await;
     let runs = Runs::default();
     let seen = runs.clone();
-    let worker = serve(leased(&service), 1, move |request| {
+    let worker = serve(service.leased(), 1, move |request| {
         seen.ran(&request.body);
         async {
             sleep(LEASE * 5).await;
@@ -176,7 +167,7 @@ async fn a_worker_that_stood_still_does_not_start_what_lapsed_meanwhile() {
     let service = Service::start().await;
     let client = service.client().await;
     let runs = Runs::default();
-    let (config, seen) = (leased(&service), runs.clone());
+    let (config, seen) = (service.leased(), runs.clone());
     let (stand_still, still) = oneshot::channel::<()>();
     let (stands, standing) = oneshot::channel::<()>();
     let (report, reported) = oneshot::channel();
@@ -209,7 +200,7 @@ async fn a_worker_that_stood_still_does_not_start_what_lapsed_meanwhile() {
     standing.await.unwrap();
     let asking = tokio::spawn(async move { ask(&client, "x").await });
     becomes(1, async || service.pending().await).await;
-    let _other = serve(leased(&service), 1, |_| async { Ok(b"other".to_vec()) }).await;
+    let _other = serve(service.leased(), 1, |_| async { Ok(b"other".to_vec()) }).await;
     assert_eq!(&asking.await.unwrap().unwrap().body[..], b"other");
     assert_eq!(reported.await.unwrap().handed_back, 0);
     assert_eq!(runs.total(), 0);

@@ -87,8 +87,7 @@ async fn a_refused_reply_is_not_lost_with_its_worker() {
     let service = Service::start().await;
     let client = service.client().await;
     client.ready().await;
-    let mut config = service.worker_config();
-    config.lease = Duration::from_millis(400);
+    let config = service.leased();
     let (started, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (starts, ends) = (started.clone(), may_end.clone());
     let worker = serve(config.clone(), 1, move |request| {
