@@ -79,6 +79,57 @@ mod tests {
         assert_eq!(redis.denied().await.unwrap(), [""; 0]);
     }
 
+    /// Dead letters hold what callers sent; who may look at them and bury them can do nothing else.
+    #[tokio::test]
+    async fn the_documented_undertaker_has_to_do_with_dead_letters_alone() {
+        let document = fs::read_to_string(DOCUMENT).unwrap();
+        let mut lines = document.lines().map(str::trim);
+        let line = lines.find(|line| line.starts_with("user undertaker "));
+        let redis = RedisServer::builder().acl(line.unwrap());
+        let redis = redis.start().await.unwrap();
+        let (dead, requests) = ("weather-requests:dead", "weather-requests");
+        for stream in [dead, requests, "weather-responses"] {
+            let add = ["XADD", stream, "1-1", "a", "b"];
+            redis.command::<()>(&add).await.unwrap();
+        }
+        let client = redis::Client::open(redis.url_for("undertaker", "PASSWORD")).unwrap();
+        let undertaker = client.get_multiplexed_async_connection().await.unwrap();
+        let ask = async |parts: &[&str]| {
+            let mut command = redis::cmd(parts[0]);
+            command.arg(&parts[1..]);
+            command
+                .query_async::<redis::Value>(&mut undertaker.clone())
+                .await
+        };
+        for refused in [
+            &["XRANGE", requests, "-", "+"][..],
+            &["XRANGE", "weather-responses", "-", "+"],
+            &["XDEL", requests, "1-1"],
+            &["XREAD", "STREAMS", dead, "0"],
+            &["XADD", dead, "*", "a", "b"],
+            &["XTRIM", dead, "MAXLEN", "0"],
+            &["DEL", dead],
+            &["RENAME", requests, dead],
+            &["KEYS", "*"],
+            &["SCAN", "0"],
+            &["EVAL", "return redis.call('KEYS', '*')", "0"],
+            &["PUBLISH", "a", "b"],
+            &["INFO"],
+            &["CONFIG", "GET", "*"],
+            &["ACL", "LIST"],
+            &["MONITOR"],
+            &["FLUSHALL"],
+        ] {
+            let error = ask(refused).await.unwrap_err();
+            assert_eq!(error.code(), Some("NOPERM"), "{refused:?}: {error}");
+        }
+        let letter = ask(&["XRANGE", dead, "-", "+"]).await.unwrap();
+        let letter: Vec<(String, Vec<String>)> = redis::from_redis_value(letter).unwrap();
+        assert_eq!(letter, [("1-1".into(), vec!["a".into(), "b".into()])]);
+        assert_eq!(ask(&["XDEL", dead, "1-1"]).await, Ok(redis::Value::Int(1)));
+        assert_eq!(ask(&["XLEN", dead]).await, Ok(redis::Value::Int(0)));
+    }
+
     #[test]
     fn each_server_has_lines_of_its_own() {
         let lines =
