@@ -1,5 +1,5 @@
-//! The text of `/metrics`, which costs far more to make than to ask for. Who asks gets a text that was begun after
-//! that, and everybody who waits for one gets the same; between two texts there is a rest as long as the last one
+//! The text of `/metrics`, which costs far more to make than to ask for. Who asks gets a text begun later than the
+//! question, and everybody who waits for one gets the same; between two texts there is a rest as long as the last one
 //! took. So a flood of scrapes takes neither the memory of others nor more than half of their time, however slow the
 //! machine is.
 
@@ -23,8 +23,8 @@ pub(crate) struct Scrapes {
 #[derive(Debug)]
 struct Text {
     begun: Instant,
-    /// Before this no other one is begun.
-    rested: Instant,
+    /// Another one is begun no earlier.
+    not_before: Instant,
     text: Bytes,
 }
 
@@ -44,13 +44,13 @@ impl Scrapes {
             if known.begun >= asked {
                 return Ok(known.text.clone());
             }
-            sleep_until(known.rested).await;
+            sleep_until(known.not_before).await;
         }
         let begun = Instant::now();
         let text = Bytes::from(metrics::encode(&self.registry)?);
         *latest = Some(Text {
             begun,
-            rested: Instant::now() + begun.elapsed(),
+            not_before: Instant::now() + begun.elapsed(),
             text: text.clone(),
         });
         Ok(text)

@@ -2,7 +2,7 @@
 //!
 //! A history is written while a test runs and read when it is over: nothing is judged on the way, so a fault
 //! cannot hide in the order of two tasks. It can be saved and loaded, so that one that broke an invariant can be
-//! looked at later, and kept as a test.
+//! looked at later.
 
 mod checker;
 mod expectations;
@@ -203,7 +203,7 @@ impl Default for History {
     }
 }
 
-/// A history written by hand, for tests of a check and for regressions.
+/// A history written by hand, for tests of a check.
 impl FromIterator<Event> for History {
     fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Self {
         Self::with_events(events.into_iter().collect())

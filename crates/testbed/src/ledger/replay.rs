@@ -8,8 +8,9 @@ use super::aof::Command;
 use super::life::{Delivery, End, Entry, Reason, Reply, envelope, place};
 use super::{Ledger, Names};
 
-/// What is taken off the stream this long before its deadline is taken off at its deadline: callers count their own
-/// time, and the replay knows Redis's to the last entry.
+/// A removal up to this long before the deadline counts as an expiry: callers count their own time, and what the replay
+/// knows of Redis's is as old as the last entry that was added or given out, so that a removal at its deadline looks
+/// earlier than it was.
 const GRACE_MS: u64 = 250;
 
 pub(super) struct Replay {
