@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use testbed::{Certificates, Folder, HttpClient, Port, Process, RedisServer, binary, eventually};
@@ -59,7 +60,7 @@ async fn both_services_over_mutual_tls() -> anyhow::Result<()> {
 /// ready as soon as the file is the right one: nobody restarts it.
 #[tokio::test]
 async fn what_does_not_fit_is_one_clear_line_and_mended_without_a_restart() -> anyhow::Result<()> {
-    let Some((folder, certificates, system)) = mutual().await? else {
+    let Some((folder, certificates, mut system)) = mutual().await? else {
         return Ok(());
     };
     let client = HttpClient::new()?;
@@ -136,12 +137,17 @@ async fn what_does_not_fit_is_one_clear_line_and_mended_without_a_restart() -> a
         if wrong == "REDIS_CERT_FILE" {
             fs::write(&certificates.stranger_key, &key_right)?;
         }
+        let mended = Instant::now();
         eventually(LONG, async || {
             let ready = get("/health/ready").await?;
             ensure!(ready.status == 200, "{user} {wrong}: {}", ready.text());
             Ok(())
         })
         .await?;
+        let took = mended.elapsed().as_secs_f64();
+        system.report(format!(
+            "{wrong} of {user} mended: ready again after {took:.2} s"
+        ));
         fs::write(&certificates.stranger_key, &key_wrong)?;
         process.terminate()?;
         ensure!(process.wait_exit(LONG).await?.success());
