@@ -12,7 +12,7 @@ pub(crate) struct Story<'a> {
 
 pub(crate) struct Sending<'a> {
     pub(super) at: Duration,
-    pub(super) target: &'a str,
+    pub(crate) target: &'a str,
     pub(crate) city: &'a str,
     pub(crate) location: &'a str,
     pub(super) deadline: Duration,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Books, End, Entry, Ledger};
 use crate::history::{History, Invariant, Outcome, Story, Violation, Violations, stories};
 
-/// An entry that is taken off the stream this long before its caller's answer is taken off with that.
+/// A removal up to this long before the caller's answer counts as part of it.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// A city and a location.
@@ -16,8 +16,8 @@ type Place<'a> = (&'a str, &'a str);
 type Caller<'a> = (u64, &'a Story<'a>);
 
 impl Ledger {
-    /// Checks that the run is whole: every entry has an end that its caller's answer goes together with, and every
-    /// 200 has its reply.
+    /// Checks that the run is whole: every entry has an end that its caller's answer goes together with, every 200 has
+    /// its reply, and no reply was passed over.
     ///
     /// # Errors
     ///
@@ -32,6 +32,7 @@ impl Ledger {
                 callers.entry(place).or_default().push((*request, story));
             }
         }
+        let read = self.read_by(&stories);
         let mut found = Vec::new();
         for entry in &self.entries {
             let alone = entry.question.as_ref().and_then(|(city, location)| {
@@ -40,9 +41,10 @@ impl Ledger {
                     _ => None,
                 }
             });
-            if let Some(what) = self.wrong_with(entry, alone, history) {
+            let passed_over = alone.and_then(|(_, story)| self.passed_over(entry, story, &read));
+            for what in [self.wrong_with(entry, alone, history), passed_over] {
                 let requests: Vec<_> = alone.iter().map(|(request, _)| *request).collect();
-                found.push((what, requests));
+                found.extend(what.map(|what| (what, requests)));
             }
         }
         for (place, callers) in &callers {

@@ -7,7 +7,7 @@ impl Ledger {
     ///
     /// Where both know an entry the new primary has the last word. What only the old one knew is gone: entries that
     /// were still on its stream are lost by the failover, unless the worker that had them in hand replied by the new
-    /// one; those that were done with stay as they were.
+    /// one; those that were done with stay as they were. From which of the two an ingress read a reply nobody knows.
     #[must_use]
     pub fn failed_over_to(mut self, new: Self) -> Self {
         let known = |entry: &Entry| {
@@ -33,6 +33,9 @@ impl Ledger {
                     all.push(reply);
                 }
             }
+        }
+        for reply in self.replies.values_mut().flatten() {
+            reply.may_be_missed = true;
         }
         self
     }

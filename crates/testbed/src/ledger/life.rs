@@ -73,6 +73,8 @@ pub struct Reply {
     pub status: String,
     /// The city and location that it answers.
     pub answer: Option<(String, String)>,
+    /// Whether a reader may have missed it: a command took it off its stream, or the server was replaced.
+    pub may_be_missed: bool,
 }
 
 /// The head and the body of an envelope: a line of JSON, and the rest.

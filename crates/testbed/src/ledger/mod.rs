@@ -13,6 +13,7 @@
 //!   (`FLUSHALL`, `DEL`, `XTRIM`); the sums agree and none is left.
 //! - No entry is taken off the stream unanswered before its deadline while its caller waits.
 //! - Every 200 has its reply in Redis, and that one carries the caller's own city.
+//! - No caller is answered 504 whose reply its ingress has read.
 //!
 //! How often work was done more than once, and why, is counted and told, not judged: delivery is at least once.
 //!
@@ -23,6 +24,7 @@ mod aof;
 mod check;
 mod failover;
 mod life;
+mod passed_over;
 mod replay;
 mod story;
 mod summary;

@@ -70,6 +70,7 @@ impl Replay {
             .context("an empty command")?
             .to_ascii_uppercase();
         let key = words.get(1).copied().unwrap_or_default();
+        self.take_replies_off(&name, &words)?;
         match &*name {
             "XADD" => return self.add(command, &words),
             "FLUSHALL" | "FLUSHDB" => self.lose(&name),
@@ -134,7 +135,7 @@ impl Replay {
         let fields = fields.chunks_exact(2);
         if key == self.requests {
             self.add_request(id, words[at], fields);
-        } else if key == self.responses || key.starts_with(&self.dedicated) {
+        } else if self.is_of_replies(key) {
             for field in fields.filter(|field| is_request_id(&field[0])) {
                 let (head, body) = envelope(&field[1]);
                 let reply = Reply {
@@ -142,6 +143,7 @@ impl Replay {
                     stream: key.to_owned(),
                     status: head["status"].as_str().unwrap_or("undecodable").to_owned(),
                     answer: place(&body),
+                    may_be_missed: false,
                 };
                 let request = String::from_utf8_lossy(&field[0]).into_owned();
                 self.ledger.replies.entry(request).or_default().push(reply);
@@ -239,9 +241,32 @@ impl Replay {
         Ok(())
     }
 
+    fn is_of_replies(&self, key: &str) -> bool {
+        key == self.responses || key.starts_with(&self.dedicated)
+    }
+
+    /// Marks the replies that a command takes off their stream, and does nothing else that it does.
+    fn take_replies_off(&mut self, name: &str, words: &[&str]) -> anyhow::Result<()> {
+        let keys = words.get(1..).unwrap_or_default();
+        let everything = ["FLUSHALL", "FLUSHDB"].contains(&name);
+        if !everything && !keys.iter().any(|key| self.is_of_replies(key)) {
+            return Ok(());
+        }
+        let before_ms = match name {
+            "XTRIM" if words[2].eq_ignore_ascii_case("MINID") => parse(trim_bound(words)?)?.0,
+            "FLUSHALL" | "FLUSHDB" | "DEL" | "UNLINK" | "SET" | "RENAME" | "RESTORE" | "XDEL"
+            | "XTRIM" => u64::MAX,
+            _ => return Ok(()),
+        };
+        for reply in self.ledger.replies.values_mut().flatten() {
+            let is_its = everything || keys.contains(&&*reply.stream);
+            reply.may_be_missed |= is_its && reply.at_ms <= before_ms;
+        }
+        Ok(())
+    }
+
     fn trim(&mut self, words: &[&str]) -> anyhow::Result<()> {
-        let at = if ["=", "~"].contains(&words[3]) { 4 } else { 3 };
-        let bound = words.get(at).context("an XTRIM without a bound")?;
+        let bound = trim_bound(words)?;
         let keep = if words[2].eq_ignore_ascii_case("MINID") {
             let bound = parse(bound)?;
             self.open.range(bound..).count()
@@ -275,6 +300,12 @@ impl Replay {
         self.forgotten
             .extend(self.held.drain().map(|(entry, _)| entry));
     }
+}
+
+/// Where an `XTRIM` cuts.
+fn trim_bound<'a>(words: &[&'a str]) -> anyhow::Result<&'a str> {
+    let at = if ["=", "~"].contains(&words[3]) { 4 } else { 3 };
+    words.get(at).copied().context("an XTRIM without a bound")
 }
 
 /// Where the id stands in an `XADD`.

@@ -6,6 +6,8 @@ use super::*;
 use crate::history::{Event, History, Outcome, Violations, What};
 
 const REQUEST: &str = "01a1fdfa-f774-7230-8455-ed19dec7351c";
+/// That of another caller, who asks for Rome.
+const ANOTHER: &str = "02a1fdfa-f774-7230-8455-ed19dec7351c";
 const TTL: u64 = 5000;
 
 /// A run: commands as Redis writes them down, and what one caller saw, who asks for Oslo.
@@ -65,6 +67,14 @@ impl Run {
         let removed = format!("XDEL requests {id}-0");
         self.redis(0, &removed)
             .redis(0, &format!("XACK requests group {id}-0"))
+    }
+
+    /// What was done last was done with the other caller's request.
+    fn of_another(mut self) -> Self {
+        if let Some(last) = self.commands.last_mut() {
+            *last = last.replace(REQUEST, ANOTHER).replace("Oslo", "Rome");
+        }
+        self
     }
 
     fn answered(self, after: u64, status: u16) -> Self {
@@ -159,6 +169,71 @@ fn a_lost_request_is_found_and_its_story_told() {
     ] {
         assert!(report.contains(told), "{told}: {report}");
     }
+}
+
+/// Two callers ask one ingress; the first is replied to before the second.
+fn two_replies(between: &str) -> Run {
+    let mut run = Run::new()
+        .added(1)
+        .added(2)
+        .of_another()
+        .replied(9, "Oslo")
+        .redis(20, between)
+        .replied(30, "Oslo")
+        .of_another()
+        .removed(1)
+        .removed(2);
+    let What::Sent { target, .. } = run.events[0].what.clone() else {
+        panic!("the first event is the sending");
+    };
+    let sent = What::Sent {
+        request: 8,
+        target,
+        city: "Rome".into(),
+        location: "Centre".into(),
+        deadline_ms: TTL,
+    };
+    let outcome = Outcome::Answer {
+        status: 200,
+        request_id: Some(ANOTHER.into()),
+        mismatch: None,
+    };
+    let ended = What::Ended {
+        request: 8,
+        outcome,
+    };
+    for (at_us, what) in [(1_000, sent), (31_000, ended)] {
+        run.events.push(Event { at_us, what });
+    }
+    run
+}
+
+#[test]
+fn a_reply_that_the_reader_passed_over_is_found() {
+    let run = || two_replies("XADD other AT-0 x y");
+    run()
+        .answered(TTL, 504)
+        .turns_out_wrong("#7 was answered 504, and the reply to");
+    // Read at the moment at which the caller's time was up.
+    run().answered(40, 504).check().unwrap();
+    run().answered(40, 200).check().unwrap();
+}
+
+#[test]
+fn a_reply_that_the_reader_may_have_missed_is_not_held_against_it() {
+    for fault in [
+        "DEL replies",
+        "FLUSHALL",
+        "XTRIM replies MINID = AT-0",
+        "XTRIM replies MAXLEN = 0",
+    ] {
+        let run = two_replies(fault).answered(TTL, 504);
+        run.check()
+            .unwrap_or_else(|wrong| panic!("{fault}: {wrong}"));
+    }
+    two_replies("XTRIM replies MINID = 1-0")
+        .answered(TTL, 504)
+        .turns_out_wrong("was passed over");
 }
 
 #[test]
