@@ -7,7 +7,8 @@
 #   scripts/overload.sh --quick          the same rows, shorter: about four minutes, coarser figures
 #   scripts/overload.sh --regimes processors --html page.html --json figures.json
 #
-# Writes overload.html (a chart for each row) and overload.json. Exit code: 0 passed, 1 failed, 2 wrong usage.
+# Writes overload.html (a chart for each row) and overload.json. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 it could
+# not be found out.
 # RESILIENCE.md says what the rows and bounds are.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,6 +21,8 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
 fi
 
 cd "$root"
+# Whatever ends this before the program runs says nothing about bounds.
+trap 'exit 3' EXIT
 check_redis_server "$called_in"
 need_rust redis-server
 cargo build --release --locked --package ingress --package proxy --package system-tests --bins

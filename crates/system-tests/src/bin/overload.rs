@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
 use system_tests::overload::{Pace, Regime, page, table, walk};
 
 /// Floods the whole system on this machine, from half of what it can do to twenty times that, and says whether it
-/// kept its bounds. Exit code: 0 passed, 1 failed, 2 wrong usage.
+/// kept its bounds. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 it could not be found out.
 #[derive(Debug, Parser)]
 #[command(name = "overload", max_term_width = 100)]
 struct Arguments {
@@ -19,8 +18,8 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Which systems: terminals and upstream, whose terminals are short, and processors, where the machine itself is
-    #[arg(long, value_delimiter = ',', default_value = "terminals,upstream")]
-    regimes: Vec<String>,
+    #[arg(long, value_delimiter = ',', default_value = "terminals,upstream", value_parser = regime)]
+    regimes: Vec<Regime>,
     /// Where to write the page with the charts
     #[arg(long, default_value = "overload.html")]
     html: PathBuf,
@@ -30,8 +29,18 @@ struct Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match keeps_its_bounds(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tell(&format!("{error:#}"));
+            ExitCode::from(3)
+        }
+    }
+}
+
+async fn keeps_its_bounds(arguments: Arguments) -> anyhow::Result<bool> {
     testbed::raise_descriptor_limit()?;
     let pace = match arguments.quick {
         true => Pace {
@@ -44,7 +53,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         },
     };
     let mut walks = Vec::new();
-    for regime in regimes(&arguments.regimes)? {
+    for regime in arguments.regimes {
         let walked = walk(regime, pace, tell).await?;
         println(&table(&walked));
         walks.push(walked);
@@ -59,26 +68,18 @@ async fn main() -> anyhow::Result<ExitCode> {
         arguments.html.display(),
         arguments.json.display()
     ));
-    Ok(if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(passed)
 }
 
-fn regimes(names: &[String]) -> anyhow::Result<Vec<Regime>> {
+fn regime(name: &str) -> Result<Regime, String> {
     let all = [
         Regime::terminals(),
         Regime::upstream(),
         Regime::processors(),
     ];
-    let named = |name: &String| {
-        let regime = all.iter().find(|regime| regime.name == name);
-        regime
-            .cloned()
-            .with_context(|| format!("there is no {name:?}"))
-    };
-    names.iter().map(named).collect()
+    let names = all.each_ref().map(|regime| regime.name).join(", ");
+    let named = all.into_iter().find(|regime| regime.name == name);
+    named.ok_or_else(|| format!("there are {names}"))
 }
 
 /// What the figures were measured on, and what else it was doing.

@@ -14,7 +14,7 @@ use crate::{Kind, System};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Figures {
     pub(super) offered: f64,
-    /// Requests answered 2xx within their deadline.
+    /// Requests answered 2xx before their callers left, which is a quarter of a second behind the deadline.
     pub(super) goodput: f64,
     /// Median and 99th percentile of the latency of those, from when each was due; the worst of the ingresses.
     pub(super) p50: Option<f64>,

@@ -63,28 +63,65 @@ pub(super) struct Bounds {
     pub(super) wasted: f64,
     /// The most that may end with 504 or without an answer, as a share of what was offered.
     pub(super) timed_out: Option<f64>,
+    /// The most retries for each request offered.
+    pub(super) retries: Option<f64>,
 }
 
 /// How much slower the upstream gets.
 pub(super) const SLOWER: u32 = 10;
 
-const WASTED: f64 = 0.01;
+impl Flow {
+    /// Callers who ask once, and are judged.
+    pub(super) fn new(times: f64, begins: Duration, lasts: Duration) -> Self {
+        Self {
+            times,
+            begins,
+            lasts,
+            tries: 1,
+            judged: true,
+        }
+    }
+
+    /// The same callers, not judged.
+    pub(super) fn aside(self) -> Self {
+        Self {
+            judged: false,
+            ..self
+        }
+    }
+}
+
+impl Row {
+    /// Load in which nothing happens.
+    fn new(name: &'static str, flows: Vec<Flow>, bounds: Bounds) -> Self {
+        Self {
+            name,
+            flows,
+            event: None,
+            counted_from: Duration::ZERO,
+            bounds,
+        }
+    }
+}
+
+impl Bounds {
+    /// What holds in nearly every row.
+    fn usual() -> Self {
+        Self {
+            timed_out: Some(0.001),
+            wasted: 0.01,
+            ..Self::default()
+        }
+    }
+}
 
 /// The rows of a regime, in their order; the first is the base that others are compared with.
 pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
     let tight = Bounds {
-        wasted: WASTED,
         times_base: Some(3.0),
-        timed_out: Some(0.001),
-        ..Bounds::default()
+        ..Bounds::usual()
     };
-    let steady = |name, times, bounds| Row {
-        name,
-        flows: steady(times, 1, pace),
-        event: None,
-        counted_from: Duration::ZERO,
-        bounds,
-    };
+    let steady = |name, times, bounds| Row::new(name, steady(times, 1, pace), bounds);
     let of_capacity = |share, refusal| Bounds {
         of_capacity: Some(share),
         refusal: Some(Duration::from_millis(refusal)),
@@ -119,13 +156,15 @@ pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
         steady("10 C", 10.0, of_capacity(0.80, 100)),
         after_the_flood(pace),
         burst(regime, pace),
-        Row {
-            name: "2 C, callers try 3 times at once",
-            flows: self::steady(2.0, 3, pace),
-            event: None,
-            counted_from: Duration::ZERO,
-            bounds: of_capacity(0.90, 50),
-        },
+        Row::new(
+            "2 C, callers try 3 times at once",
+            self::steady(2.0, 3, pace),
+            Bounds {
+                // Half of the callers are refused, and ask twice more.
+                retries: Some(1.2),
+                ..of_capacity(0.90, 50)
+            },
+        ),
     ];
     if !regime.work.is_zero() {
         rows.push(proxies_start(regime, pace));
@@ -134,80 +173,52 @@ pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
 }
 
 fn steady(times: f64, tries: u32, pace: Pace) -> Vec<Flow> {
-    let onset = Flow {
-        times,
-        begins: Duration::ZERO,
-        lasts: pace.onset,
+    let flow = |begins, lasts| Flow {
         tries,
-        judged: false,
+        ..Flow::new(times, begins, lasts)
     };
-    let judged = Flow {
-        begins: pace.onset,
-        lasts: pace.judged,
-        judged: true,
-        ..onset
-    };
-    vec![onset, judged]
+    vec![
+        flow(Duration::ZERO, pace.onset).aside(),
+        flow(pace.onset, pace.judged),
+    ]
 }
 
 /// Ten times the capacity, then half of it: two seconds later everything must be as if there had been no flood.
 fn after_the_flood(pace: Pace) -> Row {
     let recovery = Duration::from_secs(2);
     let flood = pace.onset + pace.judged / 2;
-    let flow = |times, begins, lasts, judged| Flow {
-        times,
-        begins,
-        lasts,
-        tries: 1,
-        judged,
-    };
-    Row {
-        name: "10 C, then 0.5 C, from 2 s after",
-        flows: vec![
-            flow(10.0, Duration::ZERO, flood, false),
-            flow(0.5, flood, recovery, false),
-            flow(0.5, flood + recovery, pace.judged, true),
+    Row::new(
+        "10 C, then 0.5 C, from 2 s after",
+        vec![
+            Flow::new(10.0, Duration::ZERO, flood).aside(),
+            Flow::new(0.5, flood, recovery).aside(),
+            Flow::new(0.5, flood + recovery, pace.judged),
         ],
-        event: None,
-        counted_from: Duration::ZERO,
-        bounds: Bounds {
+        Bounds {
             of_offered: Some(0.999),
             times_base: Some(1.5),
-            timed_out: Some(0.001),
-            wasted: WASTED,
-            ..Bounds::default()
+            ..Bounds::usual()
         },
-    }
+    )
 }
 
 /// 20 times the capacity for 200 ms beside 0.5 C: what the queue takes is served, the steady callers are served on.
 fn burst(regime: &Regime, pace: Pace) -> Row {
-    let flow = |times, begins, lasts, judged| Flow {
-        times,
-        begins,
-        lasts,
-        tries: 1,
-        judged,
-    };
-    Row {
-        name: "0.5 C, with 20 C for 200 ms",
-        flows: vec![
-            flow(0.5, Duration::ZERO, pace.onset, false),
-            flow(0.5, pace.onset, pace.judged, true),
-            flow(20.0, pace.onset, Duration::from_millis(200), false),
+    Row::new(
+        "0.5 C, with 20 C for 200 ms",
+        vec![
+            Flow::new(0.5, Duration::ZERO, pace.onset).aside(),
+            Flow::new(0.5, pace.onset, pace.judged),
+            Flow::new(20.0, pace.onset, Duration::from_millis(200)).aside(),
         ],
-        event: None,
-        counted_from: Duration::ZERO,
-        bounds: Bounds {
+        Bounds {
             // While the queue is full, it refuses those who come steadily as it refuses the others.
             of_offered: Some(1.0 - 0.5 / pace.judged.as_secs_f64()),
             // A quarter of the deadline, and the time of one request, by which a prediction may be off.
             queue: Some(0.25 + regime.work.as_secs_f64() / regime.deadline.as_secs_f64()),
-            timed_out: Some(0.001),
-            wasted: WASTED,
-            ..Bounds::default()
+            ..Bounds::usual()
         },
-    }
+    )
 }
 
 /// The upstream takes ten times as long while as much is asked as it could do before.
@@ -217,18 +228,16 @@ fn upstream_slows(regime: &Regime, pace: Pace) -> Row {
     let learnt = regime.deadline * 4;
     flows[0].lasts += learnt;
     flows[1].begins += learnt;
+    let bounds = Bounds {
+        of_capacity: Some(0.95),
+        timed_out: Some(0.01),
+        ..Bounds::usual()
+    };
     Row {
-        name: "1 C, work ten times slower",
-        flows,
         event: Some((pace.onset, Event::UpstreamSlows)),
         // Nobody can know beforehand; what had begun by then is lost.
         counted_from: pace.onset + learnt,
-        bounds: Bounds {
-            of_capacity: Some(0.95),
-            timed_out: Some(0.01),
-            wasted: WASTED,
-            ..Bounds::default()
-        },
+        ..Row::new("1 C, work ten times slower", flows, bounds)
     }
 }
 
@@ -236,27 +245,18 @@ fn upstream_slows(regime: &Regime, pace: Pace) -> Row {
 fn proxies_start(regime: &Regime, pace: Pace) -> Row {
     let away = regime.deadline * 2;
     let recovery = Duration::from_secs(2);
-    let flow = |begins, lasts, judged| Flow {
-        times: 1.0,
-        begins,
-        lasts,
-        tries: 1,
-        judged,
+    let flows = vec![
+        Flow::new(1.0, Duration::ZERO, away + recovery).aside(),
+        Flow::new(1.0, away + recovery, pace.judged),
+    ];
+    let bounds = Bounds {
+        of_capacity: Some(0.95),
+        timed_out: Some(0.01),
+        wasted: 0.05,
+        ..Bounds::default()
     };
     Row {
-        name: "1 C, no proxies, then all",
-        flows: vec![
-            flow(Duration::ZERO, away, false),
-            flow(away, recovery, false),
-            flow(away + recovery, pace.judged, true),
-        ],
         event: Some((away, Event::ProxiesStart)),
-        counted_from: Duration::ZERO,
-        bounds: Bounds {
-            of_capacity: Some(0.95),
-            timed_out: Some(0.01),
-            wasted: 0.05,
-            ..Bounds::default()
-        },
+        ..Row::new("1 C, no proxies, then all", flows, bounds)
     }
 }

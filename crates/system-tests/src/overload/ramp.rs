@@ -51,19 +51,8 @@ async fn goodput(
     rate: f64,
     step: Duration,
 ) -> anyhow::Result<f64> {
-    let onset = Flow {
-        times: rate,
-        begins: Duration::ZERO,
-        lasts: step,
-        tries: 1,
-        judged: false,
-    };
-    let judged = Flow {
-        begins: step,
-        lasts: step,
-        judged: true,
-        ..onset
-    };
+    let onset = Flow::new(rate, Duration::ZERO, step).aside();
+    let judged = Flow::new(rate, step, step);
     let flood = Flood::start(&[onset, judged], 1.0, &targets(system)?, regime.deadline)?;
     while !flood.is_over() {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -22,7 +22,7 @@ pub struct Regime {
     pub terminals: u32,
     /// How long the work of one request takes.
     pub work: Duration,
-    /// How long a request may take in all: `REQUEST_TIMEOUT`, and the callers' own patience.
+    /// How long a request may take in all: `REQUEST_TIMEOUT`. Callers are a little more patient.
     pub deadline: Duration,
     /// Where the work is done.
     pub place: Place,

@@ -8,8 +8,8 @@ use super::plan::{Bounds, Event, Row, SLOWER};
 /// A health answer may take this long, whatever happens.
 const HEALTH: f64 = 1.0;
 
-/// No process may take more memory than this.
-const MEMORY: u64 = 256 << 20;
+/// No process may take more than this many times the memory that the largest of its kind took in the base.
+const TIMES_MEMORY: u64 = 2;
 
 /// One thing that was to hold.
 #[derive(Clone, Debug, Serialize)]
@@ -34,17 +34,17 @@ pub(super) enum Unit {
 
 /// What the figures are held against.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Basis {
+pub(super) struct Basis<'a> {
     /// Requests per second.
     pub(super) capacity: f64,
-    /// The 99th percentile of the row that is the base; `None` in that row itself.
-    pub(super) base: Option<f64>,
+    /// The row that is the base; `None` in that row itself.
+    pub(super) base: Option<&'a Figures>,
     /// In seconds.
     pub(super) deadline: f64,
 }
 
 /// Everything that the row was to hold.
-pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis) -> Vec<Check> {
+pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis<'_>) -> Vec<Check> {
     let Bounds {
         of_capacity,
         of_offered,
@@ -53,6 +53,7 @@ pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis) -> Vec<Check> {
         queue,
         wasted,
         timed_out,
+        retries,
     } = row.bounds;
     let slower = matches!(row.event, Some((_, Event::UpstreamSlows)));
     let left = if slower { f64::from(SLOWER) } else { 1.0 };
@@ -81,7 +82,8 @@ pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis) -> Vec<Check> {
     checks.extend(at_least("goodput ÷ capacity", goodput, of_capacity));
     let goodput = figures.goodput / figures.offered.max(f64::EPSILON);
     checks.extend(at_least("goodput ÷ offered", goodput, of_offered));
-    let base = times_base.zip(basis.base).map(|(times, base)| times * base);
+    let base = times_base.zip(basis.base.and_then(|base| base.p99));
+    let base = base.map(|(times, base)| times * base);
     checks.extend(at_most("p99 of accepted", figures.p99, base, Unit::Seconds));
     let refusal = refusal.map(|bound| bound.as_secs_f64());
     checks.extend(at_most(
@@ -124,13 +126,23 @@ pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis) -> Vec<Check> {
         Some(HEALTH),
         Unit::Seconds,
     ));
-    let largest = figures.ingress_bytes.max(figures.proxy_bytes) as f64;
+    let again = figures.retries as f64 / offered;
     checks.extend(at_most(
-        "memory",
-        Some(largest),
-        Some(MEMORY as f64),
-        Unit::Bytes,
+        "retries ÷ offered",
+        Some(again),
+        retries,
+        Unit::Share,
     ));
+    type Bytes = fn(&Figures) -> u64;
+    let kinds: [(_, Bytes); 2] = [
+        ("memory of an ingress", |of| of.ingress_bytes),
+        ("memory of a proxy", |of| of.proxy_bytes),
+    ];
+    for (what, bytes) in kinds {
+        let bound = basis.base.map(|base| (bytes(base) * TIMES_MEMORY) as f64);
+        let bytes = Some(bytes(figures) as f64);
+        checks.extend(at_most(what, bytes, bound, Unit::Bytes));
+    }
     checks
 }
 
@@ -149,12 +161,6 @@ mod tests {
     use super::*;
     use crate::overload::plan::{Pace, rows};
     use crate::overload::regime::Regime;
-
-    const BASIS: Basis = Basis {
-        capacity: 100.0,
-        base: Some(0.1),
-        deadline: 2.0,
-    };
 
     fn row(name: &str) -> Row {
         let pace = Pace {
@@ -176,24 +182,36 @@ mod tests {
             refusal_p99: Some(0.002),
             queue_age: 0.2,
             health: 0.01,
+            ingress_bytes: 20 << 20,
+            proxy_bytes: 10 << 20,
             worked: 990.0,
             ..Figures::default()
         }
     }
 
-    fn failed(figures: &Figures) -> Vec<&'static str> {
-        let checks = checks(&row("2 C"), figures, BASIS).into_iter();
+    fn failed(row: &Row, figures: &Figures) -> Vec<&'static str> {
+        let base = Figures {
+            p99: Some(0.1),
+            ..good()
+        };
+        let basis = Basis {
+            capacity: 100.0,
+            base: Some(&base),
+            deadline: 2.0,
+        };
+        let checks = checks(row, figures, basis).into_iter();
         let failed = checks.filter(|check| !check.passed);
         failed.map(|check| check.what).collect()
     }
 
     #[test]
     fn each_bound_fails_by_its_own_name() {
-        assert_eq!(failed(&good()), Vec::<&str>::new());
+        let twice = row("2 C");
+        assert_eq!(failed(&twice, &good()), Vec::<&str>::new());
         let worse = |change: fn(&mut Figures)| {
             let mut figures = good();
             change(&mut figures);
-            failed(&figures)
+            failed(&twice, &figures)
         };
         assert_eq!(worse(|of| of.goodput = 94.0), ["goodput ÷ capacity"]);
         assert_eq!(worse(|of| of.p99 = Some(0.31)), ["p99 of accepted"]);
@@ -205,10 +223,33 @@ mod tests {
         assert_eq!(worse(|of| of.timed_out = 3), ["timed out ÷ offered"]);
         assert_eq!(worse(|of| of.wasted = 10.0), ["wasted work"]);
         assert_eq!(worse(|of| of.health = 1.1), ["health"]);
-        assert_eq!(worse(|of| of.proxy_bytes = 1 << 30), ["memory"]);
+        assert_eq!(
+            worse(|of| of.ingress_bytes = 41 << 20),
+            ["memory of an ingress"]
+        );
+        assert_eq!(worse(|of| of.proxy_bytes = 21 << 20), ["memory of a proxy"]);
         assert_eq!(
             worse(|of| of.other = [("reset".to_owned(), 1)].into()),
             ["other failures"]
         );
+    }
+
+    #[test]
+    fn refused_callers_may_come_again_so_often() {
+        let insistent = row("2 C, callers try 3 times at once");
+        let retried = |retries| Figures { retries, ..good() };
+        assert_eq!(failed(&insistent, &retried(2_400)), Vec::<&str>::new());
+        assert_eq!(failed(&insistent, &retried(2_401)), ["retries ÷ offered"]);
+    }
+
+    #[test]
+    fn the_base_is_compared_with_nothing() {
+        let basis = Basis {
+            capacity: 100.0,
+            base: None,
+            deadline: 2.0,
+        };
+        let checks = checks(&row("0.5 C"), &good(), basis);
+        assert!(checks.iter().all(|check| !check.what.starts_with("memory")));
     }
 }

@@ -18,7 +18,8 @@ use super::upstream::Upstream;
 use super::verdict::{Basis, Check, checks};
 use crate::{Kind, LONG, REQUESTS, System};
 
-/// How long callers wait beyond the deadline that the service keeps, so that they see what it answers then.
+/// How long callers wait beyond the deadline that the service keeps, so that they see what it answers then. An answer
+/// 2xx in that time, which was on its way at the deadline, counts as any other.
 const BEYOND: Duration = Duration::from_millis(250);
 
 /// Everything that a walk through one regime showed.
@@ -71,20 +72,15 @@ pub async fn walk(regime: Regime, pace: Pace, tell: impl Fn(&str)) -> anyhow::Re
         capacity,
         rows: Vec::new(),
     };
-    let mut base = None;
     for row in rows(&regime, pace) {
         settled(&system).await?;
-        let done = one(
-            &mut system,
-            upstream.as_ref(),
-            &regime,
+        let basis = Basis {
             capacity,
-            base,
-            &row,
-        )
-        .await;
+            base: walked.rows.first().map(|base| &base.figures),
+            deadline: regime.deadline.as_secs_f64(),
+        };
+        let done = one(&mut system, upstream.as_ref(), &regime, basis, &row).await;
         let done = done.with_context(|| format!("{}: {}", regime.name, row.name))?;
-        base = base.or(done.figures.p99);
         let verdict = if done.passed { "passed" } else { "failed" };
         tell(&format!("{}: {}: {verdict}", regime.name, row.name));
         walked.rows.push(done);
@@ -108,8 +104,7 @@ async fn one(
     system: &mut System,
     upstream: Option<&Upstream>,
     regime: &Regime,
-    capacity: f64,
-    base: Option<f64>,
+    basis: Basis<'_>,
     row: &Row,
 ) -> anyhow::Result<WalkedRow> {
     if matches!(row.event, Some((_, Event::ProxiesStart))) {
@@ -120,7 +115,7 @@ async fn one(
     let mut before = Counters::read(system).await?;
     let mut counted = row.counted_from.is_zero();
     let patience = regime.deadline + BEYOND;
-    let flood = Flood::start(&row.flows, capacity, &targets(system)?, patience)?;
+    let flood = Flood::start(&row.flows, basis.capacity, &targets(system)?, patience)?;
     let mut sampler = Sampler::start()?;
     let mut event = row.event;
     while !flood.is_over() {
@@ -152,11 +147,6 @@ async fn one(
     let flowed = flood.end()?;
     let after = Counters::read(system).await?;
     let figures = Figures::of(&flowed, &sampler.samples, &before, &after);
-    let basis = Basis {
-        capacity,
-        base,
-        deadline: regime.deadline.as_secs_f64(),
-    };
     let checks = checks(row, &figures, basis);
     let judged = row.flows.iter().filter(|flow| flow.judged);
     let from = judged.clone().map(|flow| flow.begins).min();

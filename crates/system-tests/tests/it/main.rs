@@ -21,6 +21,7 @@ mod main_path;
 mod metrics_document;
 mod network;
 mod observation;
+mod overload;
 mod poison;
 mod redis_refuses;
 mod redis_restarts;
