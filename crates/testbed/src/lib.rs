@@ -58,6 +58,7 @@ mod ledger;
 mod leftovers;
 mod load;
 mod metrics;
+mod not_run;
 mod ports;
 mod process;
 mod program;
@@ -79,6 +80,7 @@ pub use leftovers::Leftovers;
 pub use load::{Load, RunningLoad, Targets};
 pub use metrics::{Metrics, Sample};
 pub use nix::sys::signal::Signal;
+pub use not_run::not_run;
 pub use ports::Port;
 pub use process::{Process, ProcessBuilder, raise_descriptor_limit};
 pub use redis_server::{

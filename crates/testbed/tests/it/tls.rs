@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use redis::{Client, ClientTlsConfig, TlsCertificates};
-use testbed::{Certificates, Folder, RedisServer, ServerTls};
+use testbed::{Certificates, Folder, RedisServer, ServerTls, not_run};
 
 /// `None` where the server program has no TLS: there is nothing to try.
 async fn server(tls: ServerTls, clients: &str) -> anyhow::Result<Option<RedisServer>> {
     if !RedisServer::supports_tls()? {
+        not_run("the certificates", "there is no TLS in the server");
         return Ok(None);
     }
     RedisServer::builder()

@@ -1,8 +1,9 @@
-//! What some rows need of the machine. Where it is not there the test says so in a line that begins with NOT RUN, which
-//! the test runner shows also for a test that passes (`.config/nextest.toml`).
+//! What some rows need of the machine. Where it is not there the test says so, and passes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use testbed::not_run;
 
 /// The library that shows a program another time than the machine's: Debian's package `libfaketime`.
 pub(super) fn faketime(row: &str) -> Option<PathBuf> {
@@ -40,10 +41,9 @@ pub(super) fn own_mounts(row: &str) -> Option<Vec<&'static str>> {
     )
 }
 
-#[allow(clippy::print_stderr, reason = "nobody else would tell")]
 fn said<T>(row: &str, missing: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
-        eprintln!("NOT RUN: {row}: {missing} here");
+        not_run(row, missing);
     }
     found
 }

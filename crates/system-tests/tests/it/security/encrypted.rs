@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use testbed::{Certificates, Folder, HttpClient, Port, Process, RedisServer, binary, eventually};
+use testbed::{
+    Certificates, Folder, HttpClient, Port, Process, RedisServer, binary, eventually, not_run,
+};
 
 use crate::callers::all_served;
 use crate::system::{Allowed, Kind, LONG, System};
@@ -13,7 +15,8 @@ use crate::system::{Allowed, Kind, LONG, System};
 /// A Redis that asks its clients for a certificate and forgets nothing, and what its clients need.
 async fn mutual() -> anyhow::Result<Option<(Folder, Certificates, System)>> {
     if !RedisServer::supports_tls()? {
-        return Ok(None); // A few servers are built without.
+        not_run("mutual TLS", "there is no TLS in the server");
+        return Ok(None);
     }
     let folder = Folder::new("certificates")?;
     let certificates = Certificates::create(folder.path())?;
