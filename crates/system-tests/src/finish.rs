@@ -132,6 +132,7 @@ impl System {
                 "{seen} callers saw {status}, {counted} were counted"
             );
         }
+        // With the above: where nobody hung up as many were counted as were seen, of each status.
         let all: f64 = counted.values().sum();
         ensure!(
             allowed.beside || all <= f64::from(sent),

@@ -37,6 +37,8 @@ async fn connections_that_are_killed_come_back_one_by_one() -> anyhow::Result<()
         after.len()
     );
     assert!(after.len() <= held * 2, "{} for {held}", after.len());
+    let fullest = bins(&after).into_iter().max().unwrap_or_default();
+    assert!(fullest < after.len(), "all {fullest} came within {BIN:?}");
     system
         .finish(Allowed::redis_fault().min_success(0.95))
         .await?;
