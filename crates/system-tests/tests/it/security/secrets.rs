@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::ensure;
-use testbed::{Folder, HttpClient, Port, Process, RedisServer, binary, eventually};
+use testbed::{Folder, HttpClient, Port, Process, RedisServer, Sentinels, binary, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -32,6 +32,8 @@ fn start(kind: Kind, secrets: &[(&'static str, &str)]) -> anyhow::Result<Given> 
     let mut environment = vec![
         ("LISTEN", address.clone()),
         ("LOG_FORMAT", "json".into()),
+        // A caller waits as long where Redis refuses the ingress.
+        ("REQUEST_TIMEOUT", "1s".into()),
         // Also what the crates say that we use.
         ("RUST_LOG", "trace".into()),
     ];
@@ -64,9 +66,18 @@ async fn no_secret_is_shown_anywhere() -> anyhow::Result<()> {
         format!("redis://127.0.0.1:{}", redis.port()),
         redis.url_for("app", SECRET),
     );
+    let sentinels = Sentinels::builder(&redis).password(SECRET).start().await?;
+    let guarded = sentinels.url();
     let elsewhere = format!("{}/?apikey={SECRET}", a_provider_that_fails().await?);
 
     let user = ("REDIS_USERNAME", "app");
+    let from_file: &[_] = &[user, ("REDIS_PASSWORD_FILE", file)];
+    let provider: &[_] = &[
+        ("WEATHER_PROVIDER", "open-meteo"),
+        ("OPEN_METEO_GEOCODING_URL", &*elsewhere),
+        ("OPEN_METEO_FORECAST_URL", &*elsewhere),
+        ("OPEN_METEO_ATTEMPTS", "1"),
+    ];
     let services = [
         start(Kind::Ingress, &[("REDIS_URL", &with_secret)])?,
         start(
@@ -75,15 +86,28 @@ async fn no_secret_is_shown_anywhere() -> anyhow::Result<()> {
         )?,
         start(
             Kind::Proxy,
+            &[from_file, provider, &[("REDIS_URL", &*bare)]].concat(),
+        )?,
+        start(
+            Kind::Ingress,
             &[
-                ("REDIS_URL", &bare),
+                ("REDIS_URL", &guarded),
                 user,
-                ("REDIS_PASSWORD_FILE", file),
-                ("WEATHER_PROVIDER", "open-meteo"),
-                ("OPEN_METEO_GEOCODING_URL", &elsewhere),
-                ("OPEN_METEO_FORECAST_URL", &elsewhere),
-                ("OPEN_METEO_ATTEMPTS", "1"),
+                ("REDIS_PASSWORD", SECRET),
+                ("REDIS_SENTINEL_PASSWORD", SECRET),
             ],
+        )?,
+        start(
+            Kind::Proxy,
+            &[
+                from_file,
+                provider,
+                &[
+                    ("REDIS_URL", &*guarded),
+                    ("REDIS_SENTINEL_PASSWORD_FILE", file),
+                ],
+            ]
+            .concat(),
         )?,
     ];
     let client = HttpClient::new()?;
@@ -110,6 +134,18 @@ async fn no_secret_is_shown_anywhere() -> anyhow::Result<()> {
         .await?;
     ready(503).await?;
     said.extend(asked(&client, &services).await?);
+
+    // The sentinels refuse theirs.
+    let former = format!("{SECRET}-of-before");
+    let refused = [
+        ("REDIS_URL", &*guarded),
+        ("REDIS_SENTINEL_PASSWORD", &former),
+    ];
+    let refused = [start(Kind::Ingress, &refused)?];
+    let process = &refused[0].process;
+    process.wait_for_log("authentication failed", LONG).await?;
+    said.extend(asked(&client, &refused).await?);
+    said.push(process.log());
 
     for given in &services {
         let pid = given.process.pid();
