@@ -78,13 +78,15 @@ ready() {
   die "the $2 is not ready"
 }
 
-unset REDIS_USERNAME REDIS_PASSWORD REDIS_PASSWORD_FILE REDIS_CA_FILE ADMIN_LISTEN
-export REDIS_URL=redis://127.0.0.1:$redis PROCESSING_TIME=0ms
+# service NAME URL SETTING=VALUE...: with these settings and none of whoever calls this.
+service() {
+  start "$1" env -i PATH="$PATH" LISTEN="${2#http://}" REDIS_URL="redis://127.0.0.1:$redis" "${@:3}" "target/debug/$1"
+  ready "$2" "$1"
+}
+
 start redis "${REDIS_SERVER:-redis-server}" --bind 127.0.0.1 --port "$redis" --dir "$work" --save '' --appendonly no
-LISTEN=${proxy#http://} start proxy target/debug/proxy
-ready "$proxy" proxy
-LISTEN=${ingress#http://} start ingress target/debug/ingress
-ready "$ingress" ingress
+service proxy "$proxy" PROCESSING_TIME=0ms
+service ingress "$ingress"
 
 failed=''
 for service in ingress proxy; do

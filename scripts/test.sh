@@ -2,7 +2,9 @@
 # Runs all tests: unit, property, documentation, integration and system.
 #
 #   scripts/test.sh [FILTER...]                       arguments go to the test runner
-#   scripts/test.sh --all [FILTER...]                 also those that take minutes, then each fuzz target for a while
+#   scripts/test.sh --all [FILTER...]                 also those that take minutes. Without a FILTER then each fuzz target
+#                                                     for a while, both services against their OpenAPI documents, ten
+#                                                     rounds of many faults at once, and every row of overload
 #   REDIS_SERVER=/path/to/redis-server scripts/test.sh    against another server version
 #
 # Installs what the tests need and is missing. Each test starts a Redis of its own on a free port.
@@ -40,4 +42,8 @@ fi
 cargo nextest run --workspace "${which[@]}" "$@"
 if [[ -n $all && $# -eq 0 ]]; then
   scripts/fuzz.sh --runs 200000
+  scripts/check-openapi.sh
+  scripts/chaos.sh --rounds 10 --intensity high
+  # The last, since its bounds are for a machine that does nothing else.
+  scripts/overload.sh --quick --html target/overload.html --json target/overload.json
 fi
