@@ -8,7 +8,7 @@ use system_tests::overload::{Pace, Regime, page, table, walk};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-#[ignore = "takes more than a minute"]
+#[ignore = "takes a minute; scripts/test.sh --all"]
 async fn every_row_is_walked() -> anyhow::Result<()> {
     let pace = Pace {
         onset: SECOND,
