@@ -7,8 +7,8 @@
 #   scripts/overload.sh --quick          the same rows, shorter: about four minutes, coarser figures
 #   scripts/overload.sh --regimes processors --html page.html --json figures.json
 #
-# Writes overload.html (a chart for each row) and overload.json. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 it could
-# not be found out.
+# Writes overload.html (a chart for each row) and overload.json. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 it
+# could not be found out.
 # RESILIENCE.md says what the rows and bounds are.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

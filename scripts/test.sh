@@ -2,9 +2,10 @@
 # Runs all tests: unit, property, documentation, integration and system.
 #
 #   scripts/test.sh [FILTER...]                       arguments go to the test runner
-#   scripts/test.sh --all [FILTER...]                 also those that take minutes. Without a FILTER then each fuzz target
-#                                                     for a while, both services against their OpenAPI documents, ten
-#                                                     rounds of many faults at once, and every row of overload
+#   scripts/test.sh --all [FILTER...]                 also those that take minutes. Without a FILTER then each fuzz
+#                                                     target for a while, both services against their OpenAPI
+#                                                     documents, ten rounds of many faults at once, and every row of
+#                                                     overload
 #   REDIS_SERVER=/path/to/redis-server scripts/test.sh    against another server version
 #
 # Installs what the tests need and is missing. Each test starts a Redis of its own on a free port.

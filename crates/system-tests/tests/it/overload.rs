@@ -1,5 +1,5 @@
-//! The program that floods the system goes on working. What its rows show of the system is for `scripts/overload.sh` on a
-//! machine that does nothing else.
+//! The program that floods the system goes on working. What its rows show of the system is for `scripts/overload.sh`
+//! on a machine that does nothing else.
 
 use std::time::Duration;
 

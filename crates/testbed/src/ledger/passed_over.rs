@@ -1,8 +1,8 @@
 //! Replies that lay on their stream and did not reach their callers, though the reader went past them.
 //!
 //! A reader reads a stream in its order. So when a caller was answered with a reply, that ingress had read every reply
-//! before it on that stream, and whoever waited for one of those was to be answered by then as well. Nothing else proves
-//! it: a reader that is cut off, or stopped, has not read either of the two.
+//! before it on that stream, and whoever waited for one of those was to be answered by then as well. Nothing else
+//! proves it: a reader that is cut off, or stopped, has not read either of the two.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
