@@ -71,11 +71,17 @@ hits=$(git ls-files 'crates/*.rs' | grep -E '/(utils?|helpers?|managers?|misc)(\
 
 while read -r lines file; do
   [[ $lines -le 500 ]] || fail "$file has $lines lines; a file owns one idea"
-done < <(git ls-files 'crates/*/src/*.rs' | xargs wc -l | grep -v ' total$' | awk '{print $1, $2}')
+done < <(git ls-files 'crates/*.rs' | xargs wc -l | grep -v ' total$' | awk '{print $1, $2}')
 
 while read -r lines file; do
   [[ $lines -le 40 ]] || fail "$file has $lines lines; the main of a binary and an example fit in 40"
 done < <(git ls-files 'crates/streams/examples/*.rs' 'crates/ingress/src/main.rs' 'crates/proxy/src/main.rs' |
   xargs wc -l | grep -v ' total$' | awk '{print $1, $2}')
+
+# In characters, whatever the locale of whoever runs this. rustfmt wraps code at 100, and no comment or text. The two
+# files that are left out have one line each that is to be wrapped yet.
+wrapped=('*.rs' '*.sh' '*.toml' .ci/run ':!crates/streams/src/wire/group/settle.rs' ':!crates/testbed/src/not_run.rs')
+hits=$(git ls-files "${wrapped[@]}" | LC_ALL=C.UTF-8 xargs grep -nHE '^.{121,}' | cut -c 1-160 || true)
+[[ -z $hits ]] || fail "a line has at most 120 characters:"$'\n'"$hits"
 
 exit $failed
