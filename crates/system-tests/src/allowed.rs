@@ -40,6 +40,7 @@ pub struct Allowed {
     pub(super) beside: bool,
     pub(super) losses: Vec<&'static str>,
     pub(super) poison: Option<Vec<&'static str>>,
+    pub(super) bystanders: bool,
     pub(super) outages: bool,
     pub(super) lines: usize,
 }
@@ -56,6 +57,7 @@ impl Allowed {
             beside: false,
             losses: Vec::new(),
             poison: None,
+            bystanders: false,
             outages: false,
             lines: LINES,
         }
@@ -127,6 +129,13 @@ impl Allowed {
             self.history = self.history.allow_for(city, [502]);
         }
         self.poison.get_or_insert_default().extend(cities);
+        self
+    }
+
+    /// Others than poison may become dead letters where every worker that had them was lost while it did. Nobody can
+    /// tell such a request from one that did it.
+    pub fn bystanders(mut self) -> Self {
+        self.bystanders = true;
         self
     }
 

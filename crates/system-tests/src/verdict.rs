@@ -1,6 +1,8 @@
 //! What the callers saw, held against what a test allows and against what became of every entry in Redis.
 
-use testbed::{Books, End, Entry, Invariant, Ledger, Names, Summary, Violation, Violations, check};
+use testbed::{
+    Books, End, Entry, Invariant, Ledger, Names, Reason, Summary, Violation, Violations, check,
+};
 
 use super::{Allowed, REQUESTS, RESPONSES, Service, System};
 
@@ -16,13 +18,12 @@ impl System {
     /// Judges the finished run. The violations come with the stories of the requests they are about.
     pub(super) fn verdict(&self, allowed: &Allowed) -> anyhow::Result<Result<Figures, Violations>> {
         let away = self.ingresses.iter().flat_map(Service::outages);
-        let expected = match allowed.outages {
+        let mut expected = match allowed.outages {
             true => allowed.history.clone().outages(away),
             false => allowed.history.clone(),
         };
-        let seen = check(&self.history, &expected);
         if !self.ledger {
-            return Ok(seen.map(|summary| Figures {
+            return Ok(check(&self.history, &expected).map(|summary| Figures {
                 summary,
                 books: None,
             }));
@@ -35,6 +36,15 @@ impl System {
         if let Some(former) = &self.former {
             ledger = Ledger::read(former.path(), &names)?.failed_over_to(ledger);
         }
+        for entry in ledger.entries() {
+            if allowed.bystanders
+                && is_bystander(entry)
+                && let Some((city, _)) = &entry.question
+            {
+                expected = expected.allow_for(city, [502]);
+            }
+        }
+        let seen = check(&self.history, &expected);
         let kept = ledger.check(&self.history);
         let unexplained = unexplained(ledger.entries(), allowed);
         let mut violations = match (seen, kept) {
@@ -68,7 +78,7 @@ fn unexplained(entries: &[Entry], allowed: &Allowed) -> Vec<Violation> {
                 format!("entry {id} of {question:?} was lost by {by}, which was none of the test's")
             }
             (Some(End::DeadLettered), Some((city, _)), Some(poison))
-                if !poison.contains(&&**city) =>
+                if !(poison.contains(&&**city) || allowed.bystanders && is_bystander(entry)) =>
             {
                 let given = deliveries.len();
                 format!("entry {id} of {question:?}, given out {given} times, is a dead letter")
@@ -85,8 +95,18 @@ fn unexplained(entries: &[Entry], allowed: &Allowed) -> Vec<Violation> {
     found
 }
 
+/// Whether it became a dead letter and every worker that had it was lost: no lease was given back, and no group lost.
+fn is_bystander(entry: &Entry) -> bool {
+    let mut again = entry.deliveries.iter().skip(1);
+    entry.end == Some(End::DeadLettered)
+        && entry.deliveries.len() > 1
+        && again.all(|delivery| delivery.again == Some(Reason::Lapsed))
+}
+
 #[cfg(test)]
 mod tests {
+    use testbed::Delivery;
+
     use super::*;
 
     fn ended(city: &str, end: End) -> Vec<Entry> {
@@ -120,5 +140,24 @@ mod tests {
         assert_eq!(unexplained(&dead("abort!"), &poison), []);
         assert_eq!(unexplained(&dead("Oslo"), &poison).len(), 1);
         assert_eq!(unexplained(&dead("Oslo"), &Allowed::nothing()), []);
+    }
+
+    #[test]
+    fn a_bystander_is_one_whose_workers_were_all_lost() {
+        let allowed = || Allowed::nothing().poison(&["abort!"]).bystanders();
+        let dead = |again: &[Option<Reason>]| {
+            let mut entries = ended("Oslo", End::DeadLettered);
+            let given = again.iter().map(|&again| Delivery {
+                at_ms: 1,
+                consumer: "a".into(),
+                again,
+            });
+            entries[0].deliveries = given.collect();
+            unexplained(&entries, &allowed()).len()
+        };
+        let (lapsed, given_back) = (Some(Reason::Lapsed), Some(Reason::HandedBack));
+        assert_eq!(dead(&[None, lapsed, lapsed]), 0);
+        assert_eq!(dead(&[None, lapsed, given_back]), 1);
+        assert_eq!(dead(&[None]), 1, "nobody was lost");
     }
 }

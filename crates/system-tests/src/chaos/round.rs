@@ -174,6 +174,7 @@ impl Field {
             .outages()
             .losses(&["FLUSHALL", "DEL", "XTRIM", "SET"])
             .poison(&["panic!", "abort!"])
+            .bystanders()
             .dead_letters(dead_letters)
             .consumers(plan.faults.len() as u64)
             .errors(&["panic", "moved to the dead letters"])

@@ -1,10 +1,10 @@
 //! Settling what was taken: reply, delete, acknowledge, all in one transaction.
 //!
 //! A transaction is refused as a whole where Redis refuses one of its commands as it comes: out of memory, or without
-//! a right. Then a request stays on its stream, pending, as long as its reply has not been taken, and if its worker dies
-//! meanwhile another one does the work again. What was refused as a whole is tried once more reply by reply, each by a
-//! script, which may do in another order what a transaction cannot: where no memory is left it deletes the request
-//! first, and its reply has the room.
+//! a right. Then a request stays on its stream, pending, as long as its reply has not been taken, and if its worker
+//! dies meanwhile another one does the work again. What was refused as a whole is tried once more reply by reply, each
+//! by a script, which may do in another order what a transaction cannot: where no memory is left it deletes the
+//! request first, and its reply has the room.
 //!
 //! A refused reply is kept by its worker alone, and lost with it, where Redis finds the fault only as it carries the
 //! commands out, since it carries out the others all the same: the reply stream is a key of another type. So it is

@@ -151,9 +151,10 @@ async fn what_does_not_fit_is_one_clear_line_and_mended_without_a_restart() -> a
         system.report(format!(
             "{wrong} of {user} mended: ready again after {took:.2} s"
         ));
-        fs::write(&certificates.stranger_key, &key_wrong)?;
         process.terminate()?;
         ensure!(process.wait_exit(LONG).await?.success());
+        // Not before: it takes a connection to leave, and certificates are read for each.
+        fs::write(&certificates.stranger_key, &key_wrong)?;
         ensure!(!process.log().contains("PRIVATE KEY"), "{}", process.log());
     }
     system.finish(Allowed::nothing()).await?;
