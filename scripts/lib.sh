@@ -8,8 +8,8 @@ die() {
   exit 1
 }
 
-# usage: the comment at the top of the script that runs, which stands in the checkout by now.
-usage() { sed -n '2,/^set /p' "scripts/$(basename "$0")" | sed -n 's/^# \{0,1\}//p'; }
+# usage: the comment at the top of the script that runs, which lies beside this file, wherever it was called.
+usage() { sed -n '2,/^set /p' "$(dirname "${BASH_SOURCE[0]}")/$(basename "$0")" | sed -n 's/^# \{0,1\}//p'; }
 
 # need PACKAGE...: installs those Debian packages whose program is not there, all in one go.
 need() {
