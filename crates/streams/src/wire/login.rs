@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redis::{ConnectionInfo, ProtocolVersion};
 
-use super::{WireError, tls};
+use super::{WireError, file::read, tls};
 use crate::{
     config::{ClientCertificate, RedisConfig},
     error::Fault,
@@ -55,10 +55,7 @@ impl<'a> Login<'a> {
             settings = settings.set_username(username);
         }
         if let Some(file) = self.password_file {
-            let password = tokio::fs::read(file).await.map_err(|error| {
-                let what = format!("{} cannot be read: {error}", file.display());
-                WireError::new(Fault::NoAuth, what)
-            })?;
+            let password = read(file, Fault::NoAuth).await?;
             let password = String::from_utf8(password)
                 .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
             let line = password.strip_suffix('\n').unwrap_or(&password);

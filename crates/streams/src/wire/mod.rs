@@ -5,6 +5,7 @@ mod connect;
 mod dead_letter;
 mod entry;
 mod fault;
+mod file;
 #[cfg(any(test, fuzzing))]
 mod foreign;
 mod group;

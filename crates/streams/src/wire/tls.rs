@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use super::WireError;
+use super::{WireError, file::read};
 use crate::{config::ClientCertificate, error::Fault};
 
 /// The certificates that the settings name, read anew so that renewed ones are picked up; `None` where they name none.
@@ -134,7 +134,7 @@ fn what_to_do(error: &rustls::Error) -> Option<&'static str> {
 
 /// The bytes of a PEM file that holds at least one certificate, and nothing broken.
 async fn read_certificates(file: &Path) -> Result<Vec<u8>, WireError> {
-    let pem = read(file).await?;
+    let pem = read(file, Fault::Tls).await?;
     let count = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| unusable(file, "a broken certificate"))?
@@ -146,18 +146,11 @@ async fn read_certificates(file: &Path) -> Result<Vec<u8>, WireError> {
 }
 
 async fn read_key(file: &Path) -> Result<Vec<u8>, WireError> {
-    let pem = read(file).await?;
+    let pem = read(file, Fault::Tls).await?;
     match PrivateKeyDer::from_pem_slice(&pem) {
         Ok(_) => Ok(pem),
         Err(_) => Err(unusable(file, "no private key")),
     }
-}
-
-async fn read(file: &Path) -> Result<Vec<u8>, WireError> {
-    tokio::fs::read(file).await.map_err(|error| {
-        let what = format!("{} cannot be read: {error}", file.display());
-        WireError::new(Fault::Tls, what)
-    })
 }
 
 /// What is in the file is not repeated: it may be a key.

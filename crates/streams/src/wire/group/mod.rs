@@ -1,11 +1,13 @@
 //! Every command of the consumer group, and nothing else issues one.
 //!
 //! Taking work ([`take`]): `XREADGROUP` (with `CLAIM` where there is one), `XPENDING`, `XCLAIM`. Keeping it, or
-//! giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner. Settling it ([`settle`]): the reply's
-//! `XADD`, then delete and acknowledge, in one write. Tidying up after workers that are gone ([`consumers`]).
+//! giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner. Settling it ([`settle`], [`one_by_one`]):
+//! the reply's `XADD`, then delete and acknowledge, in one write. Tidying up after workers that are gone
+//! ([`consumers`]).
 
 mod consumers;
 mod keep;
+mod one_by_one;
 mod settle;
 mod take;
 

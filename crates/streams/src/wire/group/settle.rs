@@ -2,9 +2,8 @@
 //!
 //! A transaction is refused as a whole where Redis refuses one of its commands as it comes: out of memory, or without
 //! a right. Then a request stays on its stream, pending, as long as its reply has not been taken, and if its worker
-//! dies meanwhile another one does the work again. What was refused as a whole is tried once more reply by reply, each
-//! by a script, which may do in another order what a transaction cannot: where no memory is left it deletes the
-//! request first, and its reply has the room.
+//! dies meanwhile another one does the work again. What was refused as a whole is tried once more reply by reply
+//! ([`one_by_one`](super::one_by_one)).
 //!
 //! A refused reply is kept by its worker alone, and lost with it, where Redis finds the fault only as it carries the
 //! commands out, since it carries out the others all the same: the reply stream is a key of another type. So it is
@@ -21,39 +20,6 @@ use crate::wire::{
     entry::{array, count},
     fault::checked,
 };
-
-/// Settles one request with its reply.
-///
-/// KEYS\[1\] the request stream. ARGV\[1\] the group, ARGV\[2\] the entry, ARGV\[3\] the request's id, ARGV\[4\] the
-/// reply, ARGV\[5\] the reply stream, ARGV\[6\] whether there is `XACKDEL`. A key that is named as one has to be
-/// readable as well (Redis ACL), and a worker need not be able to read replies.
-/// Returns whether the request was still pending, or -1 where it was replied to and could not be deleted; an error
-/// where the reply was refused, and the request stays; whether it was still pending as the only item of an array where
-/// the reply was refused and the request is gone.
-///
-/// A script that has written something is not refused memory any more, but its reply may be for another reason.
-const SETTLE_ONE: &str = "
-local function reply() return redis.pcall('XADD', ARGV[5], '*', ARGV[3], ARGV[4]) end
-local function failed(answer) return type(answer) == 'table' and answer.err end
-local function delete()
-  if ARGV[6] == '1' then
-    local ends = redis.pcall('XACKDEL', KEYS[1], ARGV[1], 'IDS', 1, ARGV[2])
-    if failed(ends) then return -1 end
-    if ends[1] ~= -1 then return 1 end
-    return failed(redis.pcall('XDEL', KEYS[1], ARGV[2])) and -1 or 0
-  end
-  if failed(redis.pcall('XDEL', KEYS[1], ARGV[2])) then return -1 end
-  local acked = redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
-  return failed(acked) and -1 or acked
-end
-local replied = reply()
-if not failed(replied) then return delete() end
-if not string.find(replied.err, 'OOM', 1, true) then return replied end
-local pending = delete()
-if pending == -1 then return replied end
-replied = reply()
-if failed(replied) then return {pending} end
-return pending";
 
 /// A finished piece of work on its way out.
 #[derive(Debug)]
@@ -169,80 +135,8 @@ impl Group {
         Ok(settled)
     }
 
-    /// The same where it was refused as a whole: what can be settled is. The refusal of a command says more than that
-    /// of a script.
-    async fn settle_one_by_one(
-        &self,
-        connection: &mut Connection,
-        batch: &[Settled<'_>],
-        reply_retention: Duration,
-        refusal: WireError,
-    ) -> Result<SettledBatch, WireError> {
-        let with_delete = connection.server.acks_with_delete();
-        let mut pipe = redis::pipe();
-        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
-        for item in batch {
-            let Some((stream, id, value)) = item.reply else {
-                continue;
-            };
-            let id = &*id.hyphenated().encode_lower(&mut name);
-            if item.ack {
-                pipe.cmd("EVAL").arg(SETTLE_ONE).arg(1);
-                pipe.arg(&self.names.requests);
-                pipe.arg(&self.names.group).arg(item.entry);
-                pipe.arg(id).arg(value).arg(stream);
-                pipe.arg(u8::from(with_delete));
-            } else {
-                pipe.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
-            }
-        }
-        let unanswered: Vec<EntryId> = batch
-            .iter()
-            .filter(|item| item.ack && item.reply.is_none())
-            .map(|item| item.entry)
-            .collect();
-        if !unanswered.is_empty() {
-            self.delete_and_ack(&mut pipe, &unanswered, with_delete);
-        }
-        self.retain(&mut pipe, &reply_streams(batch), reply_retention);
-        let mut answers = connection.send(&pipe).await?.into_iter();
-
-        let mut settled = SettledBatch {
-            refused: Vec::new(),
-            removed: 0,
-            ack_failed: None,
-        };
-        for item in batch.iter().filter(|item| item.reply.is_some()) {
-            let refused = |kept| RefusedReply {
-                entry: item.entry,
-                kept,
-                error: refusal.clone(),
-            };
-            match checked(answers.next().unwrap_or_default()) {
-                Err(_) => settled.refused.push(refused(true)),
-                Ok(Value::Array(gone)) if item.ack => {
-                    settled.refused.push(refused(false));
-                    settled.removed += gone.first().map(count).transpose()?.unwrap_or_default();
-                }
-                Ok(Value::Int(-1)) => settled.ack_failed = Some(refusal.clone()),
-                Ok(pending) if item.ack => settled.removed += count(&pending)?,
-                Ok(_) => {}
-            }
-        }
-        if !unanswered.is_empty() {
-            match self
-                .removed(connection, &mut answers, &unanswered, with_delete)
-                .await
-            {
-                Ok(removed) => settled.removed += removed,
-                Err(error) => settled.ack_failed = Some(error),
-            }
-        }
-        Ok(settled)
-    }
-
     /// Keeps reply streams of single clients for so long beyond their last reply.
-    fn retain(&self, pipe: &mut Pipeline, streams: &[&str], reply_retention: Duration) {
+    pub(super) fn retain(&self, pipe: &mut Pipeline, streams: &[&str], reply_retention: Duration) {
         let dedicated = streams
             .iter()
             .filter(|stream| self.names.is_dedicated(stream));
@@ -251,7 +145,7 @@ impl Group {
         }
     }
 
-    fn delete_and_ack(&self, pipe: &mut Pipeline, ids: &[EntryId], with_delete: bool) {
+    pub(super) fn delete_and_ack(&self, pipe: &mut Pipeline, ids: &[EntryId], with_delete: bool) {
         if with_delete {
             pipe.cmd("XACKDEL")
                 .arg(&self.names.requests)
@@ -270,7 +164,7 @@ impl Group {
 
     /// How many of `acked` were still pending. What `XACKDEL` did not find pending it did not delete
     /// either: the group may have been lost, so those are deleted here.
-    async fn removed(
+    pub(super) async fn removed(
         &self,
         connection: &mut Connection,
         answers: &mut impl Iterator<Item = Value>,
@@ -306,7 +200,7 @@ impl Settled<'_> {
 }
 
 /// Where the replies of a batch go, each stream once.
-fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
+pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
     let mut streams: Vec<&str> = batch
         .iter()
         .filter_map(|item| item.reply.map(|(stream, ..)| stream))
