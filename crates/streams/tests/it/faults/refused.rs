@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use streams::{Fault, NotReady, Options, ReplyStream, RequestError};
+use streams::{Fault, NotReady, Options, ReplyStream, RequestError, WorkerConfig};
 use testbed::RedisServer;
 use tokio::{
     sync::Notify,
@@ -11,8 +11,26 @@ use tokio::{
 
 use crate::{
     scene::{BACK, Scene},
-    support::{Service, ask, becomes, serve},
+    support::{Service, Serving, ask, becomes, serve},
 };
+
+/// A worker with one terminal that says when it has begun with a request, and echoes it when it is told to.
+async fn serve_on_call(
+    config: WorkerConfig,
+    started: &Arc<Notify>,
+    may_end: &Arc<Notify>,
+) -> Serving {
+    let (starts, ends) = (Arc::clone(started), Arc::clone(may_end));
+    serve(config, 1, move |request| {
+        let (starts, ends) = (Arc::clone(&starts), Arc::clone(&ends));
+        async move {
+            starts.notify_one();
+            ends.notified().await;
+            Ok(request.body.to_vec())
+        }
+    })
+    .await
+}
 
 async fn command(scene: &Scene, parts: &[&str]) {
     scene.service.redis.command::<()>(parts).await.unwrap();
@@ -89,16 +107,7 @@ async fn a_refused_reply_is_not_lost_with_its_worker() {
     client.ready().await;
     let config = service.leased();
     let (started, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (starts, ends) = (started.clone(), may_end.clone());
-    let worker = serve(config.clone(), 1, move |request| {
-        let (starts, ends) = (starts.clone(), ends.clone());
-        async move {
-            starts.notify_one();
-            ends.notified().await;
-            Ok(request.body.to_vec())
-        }
-    })
-    .await;
+    let worker = serve_on_call(config.clone(), &started, &may_end).await;
     let asked = tokio::spawn(async move { ask(&client, "x").await });
     started.notified().await;
     let set = async |rule| {
@@ -130,16 +139,7 @@ async fn a_reply_that_is_refused_twice_is_no_duplicate() {
     let client = service.client().await;
     client.ready().await;
     let (started, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (starts, ends) = (started.clone(), may_end.clone());
-    let worker = serve(service.worker_config(), 1, move |request| {
-        let (starts, ends) = (starts.clone(), ends.clone());
-        async move {
-            starts.notify_one();
-            ends.notified().await;
-            Ok(request.body.to_vec())
-        }
-    })
-    .await;
+    let worker = serve_on_call(service.worker_config(), &started, &may_end).await;
     let asked = tokio::spawn(async move { ask(&client, "x").await });
     started.notified().await;
     let responses = &service.names.responses;
