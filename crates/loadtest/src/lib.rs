@@ -46,6 +46,6 @@ pub use verdict::{Check, Verdict};
 pub mod page {
     pub use crate::report::html::axis::Axis;
     pub use crate::report::html::chart::Chart;
-    pub use crate::report::html::{STYLE, card, escape};
+    pub use crate::report::html::page::{card, checks, document, escape};
     pub use crate::report::units::{count, duration, percent, rate, three_digits};
 }

@@ -7,7 +7,7 @@ use testbed::{
 
 use super::failover::Guard;
 use super::service::{Launch, Settings, Through};
-use super::{Kind, System};
+use super::{Kind, OpenMeteo, System};
 
 /// How long a request may take, unless a test waits for the end of that time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -86,6 +86,13 @@ impl SystemBuilder {
         self
     }
 
+    /// Has the proxies ask this provider for the weather.
+    pub fn provider(self, provider: &OpenMeteo) -> Self {
+        self.proxy("WEATHER_PROVIDER", "open-meteo")
+            .proxy("OPEN_METEO_GEOCODING_URL", &provider.url("search"))
+            .proxy("OPEN_METEO_FORECAST_URL", &provider.url("forecast"))
+    }
+
     /// Starts every process of this kind by a command that is given the program and runs it in its own place:
     /// `&["prlimit", "--nofile=64"]`.
     pub fn through<W: Into<String>>(
@@ -156,12 +163,12 @@ impl SystemBuilder {
             }
             false => self.redis,
         };
-        let redis = redis.folder(for_redis.path());
-        let redis = match self.ledger {
+        let writing_down = |redis: RedisServerBuilder| match self.ledger {
             true => redis.ledger(),
             false => redis,
         };
-        let redis = redis.start().await?;
+        let redis = redis.folder(for_redis.path());
+        let redis = writing_down(redis).start().await?;
         let line = match self.line {
             true => Some(TcpProxy::start(redis.port()).await?),
             false => None,
@@ -170,11 +177,7 @@ impl SystemBuilder {
             Some(line) if self.sentinels => {
                 let folder = folder.subfolder("replica")?;
                 let replica = RedisServer::builder().folder(folder.path());
-                let replica = match self.ledger {
-                    true => replica.ledger(),
-                    false => replica,
-                };
-                Some(Guard::start(&redis, line, replica).await?)
+                Some(Guard::start(&redis, line, writing_down(replica)).await?)
             }
             _ => None,
         };

@@ -94,13 +94,15 @@ impl System {
 /// Copies an append-only file, which is one file or a folder of them.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(from)? {
-        let (from, to) = (entry.as_ref().map(fs::DirEntry::path), to);
-        let from = from.map_err(|error| anyhow::anyhow!("{error}"))?;
-        let name = from.file_name().unwrap_or_default();
-        if !name.to_string_lossy().starts_with("appendonly") {
+        let entry = entry?;
+        if !entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("appendonly")
+        {
             continue;
         }
-        let to = to.join(name);
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
         if from.is_dir() {
             fs::create_dir(&to)?;
             copy(&from, &to)?;

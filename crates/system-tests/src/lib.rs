@@ -22,6 +22,7 @@ mod departure;
 mod failover;
 mod finish;
 mod log;
+mod open_meteo;
 pub mod overload;
 mod recovery;
 mod rest;
@@ -43,6 +44,7 @@ use tokio::task::JoinSet;
 pub use allowed::{Allowed, DUPLICATES, REDIS_FAULT};
 pub use balancer::Balancer;
 pub use builder::SystemBuilder;
+pub use open_meteo::{Behaviour, OpenMeteo};
 pub use service::{Kind, Service};
 pub use verdict::Figures;
 

@@ -1,4 +1,4 @@
-//! A provider of weather in the form of Open-Meteo, well or not.
+//! A provider of weather behind the proxies, in the words of Open-Meteo, well or not.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::time::sleep;
 
 /// What it does with the requests to come.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Behaviour {
-    /// Answers in its usual time.
+pub enum Behaviour {
+    /// Answers in its usual time, a fifth more or less.
     Well,
-    /// Answers in this time.
+    /// Answers in this time, a fifth more or less.
     Slow(Duration),
     /// Answers with this status.
     Status(u16),
@@ -32,25 +32,28 @@ pub(super) enum Behaviour {
 }
 
 /// Ends with the runtime that started it.
-pub(super) struct OpenMeteo {
+pub struct OpenMeteo {
     address: SocketAddr,
     behaviour: watch::Sender<Behaviour>,
     asked: Arc<AtomicUsize>,
 }
 
 impl OpenMeteo {
-    pub(super) async fn start(usual: Duration) -> anyhow::Result<Self> {
+    /// Starts one that takes this long for a question when it is well; a request for weather has two.
+    pub async fn start(usual: Duration) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (behaviour, orders) = watch::channel(Behaviour::Well);
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         tokio::spawn(async move {
+            let mut turn = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                turn += 1;
                 let (orders, count) = (orders.clone(), Arc::clone(&count));
                 tokio::spawn(async move {
                     // Callers hang up on most of what it does.
-                    let _ = converse(stream, usual, &orders, &count).await;
+                    let _ = converse(stream, turn, usual, &orders, &count).await;
                 });
             }
         });
@@ -61,16 +64,18 @@ impl OpenMeteo {
         })
     }
 
-    pub(super) fn url(&self, question: &str) -> String {
+    /// Where to ask the question of this name.
+    pub fn url(&self, question: &str) -> String {
         format!("http://{}/v1/{question}", self.address)
     }
 
-    pub(super) fn behave(&self, behaviour: Behaviour) {
+    /// Does so from the next question on.
+    pub fn behave(&self, behaviour: Behaviour) {
         self.behaviour.send_replace(behaviour);
     }
 
     /// How many requests it had so far.
-    pub(super) fn asked(&self) -> usize {
+    pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 }
@@ -82,10 +87,12 @@ const WEATHER: &str = r#"{"utc_offset_seconds":0,"current_units":{"temperature_2
 
 async fn converse(
     stream: TcpStream,
+    mut turn: u32,
     usual: Duration,
     orders: &watch::Receiver<Behaviour>,
     count: &AtomicUsize,
 ) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
         let (mut head, mut line) = (String::new(), String::new());
@@ -108,7 +115,10 @@ async fn converse(
             Behaviour::Status(status) => (status, usual),
             other => return misbehave(stream.into_inner(), other).await,
         };
-        sleep(wait).await;
+        // Answers that all took the same time would come in step for ever.
+        let varied = 0.8 + 0.4 * f64::from(turn % 8) / 7.0;
+        turn = turn.wrapping_add(3);
+        sleep(wait.mul_f64(varied)).await;
         let length = body.len();
         let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(answer.as_bytes()).await?;

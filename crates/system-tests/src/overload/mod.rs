@@ -14,7 +14,6 @@ mod ramp;
 mod regime;
 mod sampler;
 mod table;
-mod upstream;
 mod verdict;
 mod walk;
 

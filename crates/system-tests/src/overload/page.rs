@@ -1,6 +1,6 @@
 //! The walk as one page that needs nothing else: a table, and a pair of charts for each row.
 
-use loadtest::page::{Axis, Chart, STYLE, card, duration, escape, rate, three_digits};
+use loadtest::page::{Axis, Chart, card, checks, document, duration, escape, rate, three_digits};
 
 use super::table::{describe, mebibytes, share};
 use super::walk::{Walked, WalkedRow};
@@ -13,22 +13,8 @@ const WAITS_LEGEND: &str =
 /// All regimes on one page; `about` says when and where it was measured.
 pub fn page(walks: &[Walked], about: &str) -> String {
     let passed = walks.iter().all(Walked::passed);
-    let (badge, class) = if passed {
-        ("Passed", "passed")
-    } else {
-        ("Failed", "failed")
-    };
     let parts: String = walks.iter().map(regime).collect();
-    let about = escape(about);
-    format!(
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
-        <meta name=viewport content=\"width=device-width,initial-scale=1\">\
-        <meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline'\">\
-        <meta name=color-scheme content=\"light dark\"><title>{badge}: overload</title>\
-        <style>{STYLE}</style></head>\n<body><main>\n\
-        <header><span class=\"badge {class}\">{badge}</span><h1>Overload</h1><p>{about}</p></header>\n\
-        {parts}</main></body></html>\n"
-    )
+    document(passed, "Overload", &escape(about), &parts)
 }
 
 fn regime(walked: &Walked) -> String {
@@ -95,19 +81,9 @@ fn figures(row: &WalkedRow) -> String {
 }
 
 fn charts(row: &WalkedRow, capacity: f64) -> String {
-    let checks: String = row
-        .checks
-        .iter()
-        .map(|check| {
-            let (class, mark) = if check.passed {
-                ("passed", "✓")
-            } else {
-                ("failed", "✗")
-            };
-            let text = escape(&describe(check));
-            format!("<li class={class}><b>{mark}</b> {text}</li>")
-        })
-        .collect();
+    let described: Vec<_> = row.checks.iter().map(describe).collect();
+    let held = row.checks.iter().map(|check| check.passed);
+    let checks = checks(held.zip(described.iter().map(String::as_str)));
     let (from, to) = row.judged;
     let title = format!(
         "{} <small>judged from {} to {} s</small>",
@@ -116,7 +92,7 @@ fn charts(row: &WalkedRow, capacity: f64) -> String {
         three_digits(to)
     );
     format!(
-        "<ul class=checks>{checks}</ul><div class=charts>{}{}</div>",
+        "{checks}<div class=charts>{}{}</div>",
         card(&title, REPLIES_LEGEND, &replies(row, capacity)),
         card("&nbsp;", WAITS_LEGEND, &waits(row))
     )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{System, SystemBuilder};
+use crate::{OpenMeteo, System, SystemBuilder};
 
 /// A system whose limit is of one kind.
 #[derive(Clone, Debug, Serialize)]
@@ -89,7 +89,7 @@ impl Regime {
     }
 
     /// The system, not started yet. `upstream` is where its work is done, if not in the proxies.
-    pub(super) fn system(&self, upstream: Option<&str>) -> SystemBuilder {
+    pub(super) fn system(&self, upstream: Option<&OpenMeteo>) -> SystemBuilder {
         let work = format!("{}ms", self.work.as_millis());
         let mut system = System::builder()
             .without_ledger()
@@ -102,10 +102,7 @@ impl Regime {
             system = system.ingress("MAX_IN_FLIGHT", &requests.to_string());
         }
         if let Some(upstream) = upstream {
-            system = system
-                .proxy("WEATHER_PROVIDER", "open-meteo")
-                .proxy("OPEN_METEO_GEOCODING_URL", &format!("{upstream}/search"))
-                .proxy("OPEN_METEO_FORECAST_URL", &format!("{upstream}/forecast"));
+            system = system.provider(upstream);
         }
         system
     }

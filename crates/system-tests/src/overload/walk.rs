@@ -14,9 +14,11 @@ use super::plan::{Event, Pace, Row, SLOWER, rows};
 use super::ramp;
 use super::regime::{Place, Regime};
 use super::sampler::{PERIOD, Sample, Sampler};
-use super::upstream::Upstream;
 use super::verdict::{Basis, Check, checks};
-use crate::{Kind, LONG, REQUESTS, System};
+use crate::{Behaviour, Kind, LONG, OpenMeteo, REQUESTS, System};
+
+/// How many questions, one after the other, an upstream has for a request.
+const QUESTIONS: u32 = 2;
 
 /// How long callers wait beyond the deadline that the service keeps, so that they see what it answers then. An answer
 /// 2xx in that time, which was on its way at the deadline, counts as any other.
@@ -61,9 +63,9 @@ impl Walked {
 pub async fn walk(regime: Regime, pace: Pace, tell: impl Fn(&str)) -> anyhow::Result<Walked> {
     let upstream = match regime.place {
         Place::Proxy => None,
-        Place::Upstream => Some(Upstream::start(regime.work).await?),
+        Place::Upstream => Some(OpenMeteo::start(regime.work / QUESTIONS).await?),
     };
-    let system = regime.system(upstream.as_ref().map(Upstream::url));
+    let system = regime.system(upstream.as_ref());
     let mut system = system.start().await?;
     let capacity = ramp::capacity(&system, &regime, pace.onset).await?;
     tell(&format!("{}: the capacity is {capacity:.1}/s", regime.name));
@@ -102,7 +104,7 @@ pub(super) fn targets(system: &System) -> anyhow::Result<Vec<Target>> {
 
 async fn one(
     system: &mut System,
-    upstream: Option<&Upstream>,
+    upstream: Option<&OpenMeteo>,
     regime: &Regime,
     basis: Basis<'_>,
     row: &Row,
@@ -126,7 +128,8 @@ async fn one(
             match happens {
                 Event::UpstreamSlows => {
                     let upstream = upstream.context("there is no upstream to slow down")?;
-                    upstream.takes(regime.work * SLOWER);
+                    let question = regime.work * SLOWER / QUESTIONS;
+                    upstream.behave(Behaviour::Slow(question));
                 }
                 Event::ProxiesStart => {
                     let there = system.proxies().len();

@@ -3,7 +3,7 @@
 
 use testbed::{Load, Outcome, RedisServer, RunningLoad, TcpProxy, eventually};
 
-use crate::redis_restarts::{exposed, hold, survives};
+use crate::redis_restarts::{exposed, hold, served, survives};
 use crate::system::{Allowed, Figures, LONG, Service, System};
 
 /// How long the primary may be without its replica before it takes no writes, in seconds.
@@ -234,6 +234,5 @@ async fn a_stale_replica_is_refused() -> anyhow::Result<()> {
         system.line().reset().await
     })
     .await?;
-    let finished = system.finish(Allowed::redis_fault().min_success(0.2)).await;
-    finished.map(drop)
+    served(system, 0.2).await
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::redis_restarts::{exposed, hold, survives};
-use crate::system::Allowed;
+use crate::redis_restarts::{exposed, hold, served, survives};
 
 /// Connections are closed and refused, as by a firewall that rejects or a service that moved.
 #[tokio::test]
@@ -17,10 +16,7 @@ async fn cut() -> anyhow::Result<()> {
         system.line().restore().await
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Fault 18: connections are reset in the middle of whatever goes over them, several times. Nobody knows which
@@ -36,10 +32,7 @@ async fn reset() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.9))
-        .await?;
-    Ok(())
+    served(system, 0.9).await
 }
 
 /// Fault 19: nothing gets through any more, and nobody says so; then all that was held back arrives.
@@ -52,8 +45,5 @@ async fn blackhole() -> anyhow::Result<()> {
         system.line().restore().await
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }

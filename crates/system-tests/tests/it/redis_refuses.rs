@@ -7,7 +7,7 @@ use std::time::Duration;
 use testbed::{RedisServer, eventually};
 use tokio::time::sleep;
 
-use crate::redis_restarts::{exposed, hold, survives};
+use crate::redis_restarts::{exposed, hold, served, survives};
 use crate::system::{Allowed, LONG, REQUESTS, System};
 
 /// Fault 26: out of memory. Additions are refused, so new requests are 503 and readiness goes off; what was let in is
@@ -36,10 +36,7 @@ async fn out_of_memory() -> anyhow::Result<()> {
             ingress.name()
         );
     }
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Fault 28: it cannot save its data and refuses all writes (MISCONF).
@@ -59,10 +56,7 @@ async fn cannot_persist() -> anyhow::Result<()> {
     })
     .await?;
     says_once(&system, "MISCONF")?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Has Redis save its data, and waits until that ended as it must.
@@ -102,10 +96,7 @@ async fn made_a_replica() -> anyhow::Result<()> {
     )
     .await?;
     says_once(&system, "is a replica")?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }
 
 /// Too few replicas: writes are refused (NOREPLICAS).
@@ -125,10 +116,7 @@ async fn too_few_replicas() -> anyhow::Result<()> {
     })
     .await?;
     says_once(&system, "too few replicas")?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Fault 50: the credentials are refused, and then accepted again.
@@ -156,10 +144,7 @@ async fn credentials_refused() -> anyhow::Result<()> {
     })
     .await?;
     says_once(&system, "refuses the credentials")?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }
 
 /// Fault 50: the user loses the right to add requests, and gets it back.
@@ -188,10 +173,7 @@ async fn rights_withdrawn() -> anyhow::Result<()> {
         },
     )
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Fault 14: somebody puts another type of value in the place of the request stream.

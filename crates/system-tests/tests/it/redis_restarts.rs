@@ -59,6 +59,12 @@ pub(crate) async fn survives(
     load.stop().await
 }
 
+/// Ends a run with a fault of Redis that let so large a share of callers be served.
+pub(crate) async fn served(system: System, least: f64) -> anyhow::Result<()> {
+    let allowed = Allowed::redis_fault().min_success(least);
+    system.finish(allowed).await.map(drop)
+}
+
 /// Fault 8: killed and started again with its append-only file. What it had acknowledged is there still.
 #[tokio::test]
 async fn killed_and_started_again_with_its_log() -> anyhow::Result<()> {
@@ -79,10 +85,7 @@ async fn killed_and_started_again_with_its_log() -> anyhow::Result<()> {
     .await?;
     let lost: f64 = system.proxies_sum("groups_created_total").await?;
     assert_eq!(lost, 0.0, "the group was in the file");
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// A Redis that is away is no reason to restart anything.
@@ -132,10 +135,7 @@ async fn restarted_again_and_again() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Fault 15: it stands still for seconds. Connections stay open and nothing is answered.
@@ -153,10 +153,7 @@ async fn stands_still() -> anyhow::Result<()> {
         },
     )
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }
 
 /// Fault 11: FLUSHALL while requests wait on the stream. The group is made again; what was taken away is 504.
@@ -219,10 +216,7 @@ async fn response_stream_deleted() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.8))
-        .await?;
-    Ok(())
+    served(system, 0.8).await
 }
 
 /// The request stream is deleted, and its group with it.
@@ -266,29 +260,31 @@ async fn connections_killed() -> anyhow::Result<()> {
             service.name()
         );
     }
-    system
-        .finish(Allowed::redis_fault().min_success(0.95))
-        .await?;
-    Ok(())
+    served(system, 0.95).await
 }
 
 /// Fault 16: all commands wait for seconds, as during a slow script or a manual failover.
 #[tokio::test]
 async fn paused() -> anyhow::Result<()> {
+    pauses("ALL").await
+}
+
+/// Fault 16: commands that write wait for seconds, those that read do not.
+#[tokio::test]
+async fn writes_are_paused() -> anyhow::Result<()> {
+    pauses("WRITE").await
+}
+
+async fn pauses(commands: &str) -> anyhow::Result<()> {
     let mut system = exposed().start().await?;
-    survives(&mut system, "CLIENT PAUSE 3000 ALL", async |system| {
-        system
-            .redis()
-            .command::<()>(&["CLIENT", "PAUSE", "3000", "ALL"])
-            .await?;
+    let pause = ["CLIENT", "PAUSE", "3000", commands];
+    survives(&mut system, &pause.join(" "), async |system| {
+        system.redis().command::<()>(&pause).await?;
         sleep(Duration::from_secs(3)).await;
         Ok(())
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// While Redis is away nobody spins: seconds of outage cost a fraction of that in CPU time, and few lines of log.

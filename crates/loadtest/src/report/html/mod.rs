@@ -7,28 +7,27 @@ use super::{Latency, Report};
 pub(crate) mod axis;
 pub(crate) mod chart;
 mod charts;
+pub(crate) mod page;
 
-/// The style of the page, which knows the classes that charts, cards and tables use.
-pub const STYLE: &str = include_str!("page.css");
+use page::{card, checks, document, escape};
 
 pub(super) fn render(report: &Report) -> String {
+    let verdict = &report.verdict;
     let timeline = charts::drawable(&report.timeline);
     let after = report.planned_end.filter(|&end| end < timeline.seconds());
-    let (badge, class) = if report.verdict.passed {
-        ("Passed", "passed")
-    } else {
-        ("Failed", "failed")
-    };
-    let headline = escape(&headline(report));
+    let lead = format!(
+        "Started {}. {}",
+        escape(&report.started_at),
+        remarks(report)
+    );
     let body = [
-        format!(r#"<header><span class="badge {class}">{badge}</span><h1>{headline}</h1>"#),
-        format!(
-            "<p>Started {}. {}</p></header>",
-            escape(&report.started_at),
-            remarks(report)
-        ),
         tiles(report),
-        format!("<ul class=checks>{}</ul>", checks(report)),
+        checks(
+            verdict
+                .checks
+                .iter()
+                .map(|check| (check.passed, &*check.text)),
+        ),
         "<div class=charts>".to_owned(),
         card(
             "Latency over time",
@@ -56,15 +55,7 @@ pub(super) fn render(report: &Report) -> String {
         settings(report),
         format!("<footer>loadtest {}</footer>", escape(report.version)),
     ];
-    format!(
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
-        <meta name=viewport content=\"width=device-width,initial-scale=1\">\
-        <meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline'\">\
-        <meta name=color-scheme content=\"light dark\"><title>{badge}: {headline}</title>\
-        <style>{}</style></head>\n<body><main>\n{}\n</main></body></html>\n",
-        STYLE,
-        body.join("\n")
-    )
+    document(verdict.passed, &headline(report), &lead, &body.join("\n"))
 }
 
 const LATENCY_LEGEND: &str = "<i class=p50></i>p50<i class=p99></i>p99<i class=max></i>max";
@@ -114,30 +105,6 @@ fn tiles(report: &Report) -> String {
     let tiles =
         tiles.map(|(name, figure)| format!("<div><b>{figure}</b><span>{name}</span></div>"));
     format!("<section class=tiles>{}</section>", tiles.concat())
-}
-
-fn checks(report: &Report) -> String {
-    let checks = report.verdict.checks.iter();
-    checks
-        .map(|check| {
-            let (class, mark) = if check.passed {
-                ("passed", "✓")
-            } else {
-                ("failed", "✗")
-            };
-            format!(
-                "<li class={class}><b>{mark}</b> {}</li>",
-                escape(&check.text)
-            )
-        })
-        .collect()
-}
-
-/// A part of the page with a title; title, legend and content are HTML.
-pub fn card(title: &str, legend: &str, content: &str) -> String {
-    format!(
-        "<section class=card><h2>{title}<span class=legend>{legend}</span></h2>{content}</section>"
-    )
 }
 
 fn latencies(report: &Report) -> String {
@@ -272,20 +239,4 @@ fn settings(report: &Report) -> String {
         })
         .collect();
     card("The run", "", &format!("<dl>{rows}</dl>"))
-}
-
-/// Text as text, in an element or in a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

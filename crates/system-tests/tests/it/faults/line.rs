@@ -5,29 +5,10 @@ use std::time::{Duration, Instant};
 use testbed::{Impairment, Load, RedisServer, Way};
 use tokio::time::sleep;
 
-use crate::redis_restarts::{exposed, hold, survives};
+use crate::redis_restarts::{exposed, hold, served, survives};
 use crate::system::{Allowed, LONG, System};
 
 const BOTH: [Way; 2] = [Way::There, Way::Back];
-
-/// Fault 16: commands that write wait for seconds, those that read do not.
-#[tokio::test]
-async fn writes_are_paused() -> anyhow::Result<()> {
-    let mut system = exposed().start().await?;
-    survives(&mut system, "CLIENT PAUSE 3000 WRITE", async |system| {
-        system
-            .redis()
-            .command::<()>(&["CLIENT", "PAUSE", "3000", "WRITE"])
-            .await?;
-        sleep(Duration::from_secs(3)).await;
-        Ok(())
-    })
-    .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
-}
 
 /// Fault 18: every connection breaks in the middle of what it carries, each time it has carried some kilobytes. Half a
 /// command, half a reply, and nobody knows what was carried out.
@@ -53,10 +34,7 @@ async fn connections_break_in_the_middle_of_a_command() -> anyhow::Result<()> {
         },
     )
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.9))
-        .await?;
-    Ok(())
+    served(system, 0.9).await
 }
 
 /// Fault 19, one way: Redis gets every command and carries it out, and no answer comes back. What it had said is lost
@@ -81,10 +59,7 @@ async fn one_way(way: Way, fault: &str) -> anyhow::Result<()> {
         system.line().restore().await
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }
 
 /// Fault 20: Redis is far away, and not always equally far. That costs callers some round trips and nothing else: no
@@ -147,10 +122,7 @@ async fn a_narrow_way_delivers_every_body_whole() -> anyhow::Result<()> {
     system.line().restore().await?;
     system.recovers("10 kB/s, byte by byte").await?;
     load.stop().await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.9))
-        .await?;
-    Ok(())
+    served(system, 0.9).await
 }
 
 /// Fault 22: what comes from Redis, and what gets there, is garbage. Connections are given up and opened again; no
@@ -173,10 +145,7 @@ async fn garbage_instead_of_replies() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.1))
-        .await?;
-    Ok(())
+    served(system, 0.1).await
 }
 
 /// Fault 25: whoever reads replies comes out at a replica that has fallen behind, while requests go to the primary. It
@@ -207,10 +176,7 @@ async fn replies_are_not_read_from_a_replica_that_fell_behind() -> anyhow::Resul
         },
     )
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// The connections to Redis whose names hold this, by the ports from which they come.

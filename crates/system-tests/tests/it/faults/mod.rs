@@ -9,7 +9,6 @@ mod herd;
 mod limits;
 mod line;
 mod mounts;
-mod open_meteo;
 mod power;
 mod processes;
 mod provider;

@@ -9,8 +9,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::equipment::own_mounts;
-use crate::redis_restarts::{exposed, hold, survives};
-use crate::system::{Allowed, Kind, LONG, System};
+use crate::redis_restarts::{exposed, hold, served, survives};
+use crate::system::{Kind, LONG, System};
 
 /// Fault 28: the disk of Redis's append-only file is full. It refuses writes, callers get 503, and all is well as soon
 /// as there is room.
@@ -39,10 +39,7 @@ async fn the_disk_of_redis_is_full() -> anyhow::Result<()> {
         until_persistence(system, "ok").await
     })
     .await?;
-    system
-        .finish(Allowed::redis_fault().min_success(0.3))
-        .await?;
-    Ok(())
+    served(system, 0.3).await
 }
 
 /// Writes to a new file until there is no room for one byte more.
@@ -122,10 +119,7 @@ async fn the_name_of_redis_moves_to_another_address() -> anyhow::Result<()> {
         0,
         "all went to the new address"
     );
-    system
-        .finish(Allowed::redis_fault().min_success(0.2))
-        .await?;
-    Ok(())
+    served(system, 0.2).await
 }
 
 /// The new address.

@@ -6,7 +6,7 @@ use redis::Value;
 use testbed::{Load, eventually};
 use tokio::time::sleep;
 
-use crate::system::{Allowed, DUPLICATES, GROUP, LONG, REQUESTS, System};
+use crate::system::{Allowed, DUPLICATES, GROUP, LONG, REQUESTS, System, SystemBuilder};
 
 /// Fault 3: a proxy is told to leave and killed when its grace is over, which is before its work is. Its requests are
 /// somebody else's then, like those of any killed proxy.
@@ -50,13 +50,7 @@ async fn told_to_leave_and_killed_at_the_end_of_its_grace() -> anyhow::Result<()
 #[tokio::test]
 async fn twenty_proxies_that_come_and_go_leave_no_more_consumers_than_were_killed()
 -> anyhow::Result<()> {
-    let mut system = System::builder()
-        .proxies(2)
-        .proxy("LEASE", "1s")
-        // Each start has its lines.
-        .proxy("RUST_LOG", "warn")
-        .start()
-        .await?;
+    let mut system = restless().start().await?;
     let load = system.load(Load::Closed { callers: 6 });
     for round in 0..20 {
         system.until_answered(3).await?;
@@ -66,8 +60,7 @@ async fn twenty_proxies_that_come_and_go_leave_no_more_consumers_than_were_kille
                 system.proxy(1).leave().await?;
             }
         }
-        system.proxy_mut(1).start_again()?;
-        system.proxy(1).until_ready().await?;
+        comes_again(&mut system).await?;
     }
     system.recovers("twenty restarts of a proxy").await?;
     load.stop().await?;
@@ -84,19 +77,12 @@ async fn twenty_proxies_that_come_and_go_leave_no_more_consumers_than_were_kille
 #[tokio::test]
 #[ignore = "takes minutes; scripts/test.sh --all"]
 async fn the_consumers_of_a_hundred_killed_proxies_are_deleted() -> anyhow::Result<()> {
-    let mut system = System::builder()
-        .proxies(2)
-        .proxy("LEASE", "1s")
-        // Each start has its lines.
-        .proxy("RUST_LOG", "warn")
-        .start()
-        .await?;
+    let mut system = restless().start().await?;
     let load = system.load(Load::Closed { callers: 6 });
     for _ in 0..100 {
         system.until_answered(3).await?;
         system.proxy(1).kill().await?;
-        system.proxy_mut(1).start_again()?;
-        system.proxy(1).until_ready().await?;
+        comes_again(&mut system).await?;
     }
     load.stop().await?;
     // They count as dead after a minute, and are looked for every quarter of one.
@@ -110,6 +96,20 @@ async fn the_consumers_of_a_hundred_killed_proxies_are_deleted() -> anyhow::Resu
         .finish(Allowed::nothing().counters(DUPLICATES))
         .await?;
     Ok(())
+}
+
+/// Two proxies, the second of which comes and goes.
+fn restless() -> SystemBuilder {
+    System::builder()
+        .proxies(2)
+        .proxy("LEASE", "1s")
+        // Each start has its lines.
+        .proxy("RUST_LOG", "warn")
+}
+
+async fn comes_again(system: &mut System) -> anyhow::Result<()> {
+    system.proxy_mut(1).start_again()?;
+    system.proxy(1).until_ready().await
 }
 
 async fn consumers(system: &System) -> anyhow::Result<usize> {

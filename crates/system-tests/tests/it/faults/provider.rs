@@ -6,17 +6,14 @@ use std::time::Duration;
 use testbed::{Load, eventually};
 use tokio::time::sleep;
 
-use super::open_meteo::{Behaviour, OpenMeteo};
-use crate::system::{Allowed, LONG, System, SystemBuilder};
+use crate::system::{Allowed, Behaviour, LONG, OpenMeteo, System, SystemBuilder};
 
 /// One ingress, two proxies that ask this provider.
 fn asking(provider: &OpenMeteo) -> SystemBuilder {
     System::builder()
         .proxies(2)
         .request_timeout(Duration::from_secs(5))
-        .proxy("WEATHER_PROVIDER", "open-meteo")
-        .proxy("OPEN_METEO_GEOCODING_URL", &provider.url("search"))
-        .proxy("OPEN_METEO_FORECAST_URL", &provider.url("forecast"))
+        .provider(provider)
         .proxy("OPEN_METEO_TIMEOUT", "2s")
         .proxy("OPEN_METEO_CONNECT_TIMEOUT", "1s")
 }

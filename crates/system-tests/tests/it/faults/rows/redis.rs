@@ -70,7 +70,7 @@ pub(super) const ROWS: [Row; 20] = [
         "commands are paused, all or those that write",
         &[
             "system-tests::redis_restarts::paused",
-            "system-tests::faults::line::writes_are_paused",
+            "system-tests::redis_restarts::writes_are_paused",
         ],
     ),
     row(
