@@ -46,18 +46,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{capacity::Capacity, lag};
+use super::{capacity::Capacity, lag, policy::retry_after};
 use crate::{
     error::{Refusal, RequestError},
     health::WorkerSummary,
     mutex::lock,
 };
-
-/// The least time a refused caller is asked to wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The most that is asked for at least: what is further off nobody can tell.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest queue, as a share of the budget: in a burst, and when it stands.
 const BURST: u32 = 4;
@@ -131,19 +125,19 @@ impl Admission {
             in_flight: &self.in_flight,
         };
         if in_flight >= self.max_in_flight {
-            return Err(refused(Refusal::InFlight, RETRY_AFTER));
+            return Err(refused(Refusal::InFlight, Duration::ZERO));
         }
         let (now, seen) = (Instant::now(), *lock(&self.seen));
         if seen.lag > (budget / STANDING_LAG).max(lag::PERIOD) {
-            return Err(refused(Refusal::Lag, RETRY_AFTER));
+            return Err(refused(Refusal::Lag, Duration::ZERO));
         }
         let outstanding = seen.expected(now) + unwritten as u64;
         if outstanding >= self.max_outstanding {
-            return Err(refused(Refusal::StreamFull, RETRY_AFTER));
+            return Err(refused(Refusal::StreamFull, Duration::ZERO));
         }
         match seen.capacity {
             None if outstanding >= self.unknown_rate_quota => {
-                Err(refused(Refusal::UnknownRate, RETRY_AFTER))
+                Err(refused(Refusal::UnknownRate, Duration::ZERO))
             }
             None => Ok(admitted),
             Some(capacity) => {
@@ -222,13 +216,11 @@ impl Seen {
     }
 }
 
-/// Refused callers are spread over twice the time, or they would all be back together.
-fn refused(reason: Refusal, retry_after: Duration) -> RequestError {
+/// Refused; there may be room again at the earliest then.
+fn refused(reason: Refusal, earliest: Duration) -> RequestError {
     RequestError::Refused {
         reason,
-        retry_after: retry_after
-            .clamp(RETRY_AFTER, MAX_RETRY_AFTER)
-            .mul_f64(1.0 + fastrand::f64()),
+        retry_after: retry_after(earliest),
     }
 }
 

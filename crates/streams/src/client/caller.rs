@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     outbox::{Parcel, Ticket},
-    policy::RETRY_AFTER,
+    policy::retry_after_fault,
     reply::Reply,
     shared::Shared,
     waiting::{Answer, Left, NotParked},
@@ -63,7 +63,7 @@ impl<'a> Caller<'a> {
                     .into_iter()
                     .find_map(|part| self.shared.status.fault_of(part))
                     .unwrap_or(Fault::Timeout),
-                retry_after: RETRY_AFTER,
+                retry_after: retry_after_fault(),
             }),
         }
     }

@@ -14,7 +14,7 @@ use super::{
     admission::{Admission, Admitted},
     metrics::ClientMetrics,
     outbox::Outbox,
-    policy::RETRY_AFTER,
+    policy::retry_after_fault,
     waiting::Waiting,
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Shared {
         if self.breaker.state() != State::Closed {
             return Err(RequestError::Refused {
                 reason: Refusal::CircuitOpen,
-                retry_after: RETRY_AFTER,
+                retry_after: retry_after_fault(),
             });
         }
         self.admission.admit(budget, self.outbox.unwritten())

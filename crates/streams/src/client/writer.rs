@@ -20,7 +20,7 @@
 //! be done that nobody can answer. A reader that is without its place for longer than a send time is not waited for
 //! any more.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use common::{breaker::CircuitBreaker, retry::RetryBudget};
 use tokio::{
@@ -29,7 +29,8 @@ use tokio::{
 };
 
 use super::{
-    outbox::Parcel, policy::RETRY_AFTER, replies::Displaced, shared::Shared, waiting::WriteEnd,
+    outbox::Parcel, policy::retry_after_fault, replies::Displaced, shared::Shared,
+    waiting::WriteEnd,
 };
 use crate::{
     envelope::RequestEnvelope,
@@ -38,6 +39,9 @@ use crate::{
     wire::{EntryId, RequestBatch, WireError, Written},
     write_limit::WriteLimit,
 };
+
+/// While the circuit is open, the time between two looks at it.
+const OPEN_CIRCUIT_LOOK: Duration = Duration::from_millis(100);
 
 pub(super) struct Writer {
     pub shared: Arc<Shared>,
@@ -88,7 +92,7 @@ impl Writer {
             Ok(permit) => permit,
             Err(open) => {
                 // What waits here was let in before the circuit opened, and keeps its place in time.
-                sleep(open.retry_after.min(RETRY_AFTER / 10)).await;
+                sleep(open.retry_after.min(OPEN_CIRCUIT_LOOK)).await;
                 return Ok(());
             }
         };
@@ -289,7 +293,7 @@ impl Shared {
             id,
             Err(RequestError::Unavailable {
                 reason,
-                retry_after: RETRY_AFTER,
+                retry_after: retry_after_fault(),
             }),
         );
     }

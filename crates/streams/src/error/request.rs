@@ -12,7 +12,7 @@ pub enum RequestError {
     Refused {
         /// Which bound was met.
         reason: Refusal,
-        /// After what time trying again is worthwhile; a second at least.
+        /// After what time to try again: from 1 to 121 whole seconds, drawn anew for each caller.
         retry_after: Duration,
     },
     /// Redis did not take the request; no worker will see it.
@@ -20,7 +20,7 @@ pub enum RequestError {
     Unavailable {
         /// What Redis, or the way there, said.
         reason: Fault,
-        /// After what time trying again is worthwhile; a second at least.
+        /// After what time to try again: from 1 to 121 whole seconds, drawn anew for each caller.
         retry_after: Duration,
     },
     /// Sent, or perhaps sent, and not answered by the deadline.

@@ -1,6 +1,7 @@
 //! What came of one row, in numbers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use testbed::Metrics;
@@ -42,6 +43,11 @@ pub(super) struct Figures {
     pub(super) worked: f64,
     /// Those of them that nobody waited for any more when they were done, or that were done twice.
     pub(super) wasted: f64,
+    /// Refusals by the ingresses, over the same time.
+    pub(super) refusals: f64,
+    /// Processor time in seconds, over the same time: of the ingresses, and of all processes with Redis.
+    pub(super) ingress_cpu: f64,
+    pub(super) cpu: f64,
     /// How the predicted wait compared with the real one, over the same time.
     pub(super) prediction: Option<Prediction>,
     /// The generator's share of a core, as far as it ran beside the row's own.
@@ -72,29 +78,58 @@ pub(super) struct Second {
     pub(super) p99: Option<f64>,
 }
 
-/// Counters of all processes at one moment.
+/// What all processes have counted and spent at one moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counters(BTreeMap<String, (Kind, Metrics)>);
+pub(super) struct Counters {
+    services: BTreeMap<String, Counted>,
+    redis_cpu: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Counted {
+    kind: Kind,
+    metrics: Metrics,
+    cpu: Duration,
+}
 
 impl Counters {
     /// Of every process that is there.
     pub(super) async fn read(system: &System) -> anyhow::Result<Self> {
-        let mut counters = BTreeMap::new();
+        let mut services = BTreeMap::new();
         for service in system.services().filter(|service| !service.has_ended()) {
-            let metrics = service.metrics().await?;
-            counters.insert(service.name().to_owned(), (service.kind(), metrics));
+            let counted = Counted {
+                kind: service.kind(),
+                metrics: service.metrics().await?,
+                cpu: service.process().cpu_time()?,
+            };
+            services.insert(service.name().to_owned(), counted);
         }
-        Ok(Self(counters))
+        Ok(Self {
+            services,
+            redis_cpu: system.redis().process().cpu_time()?,
+        })
     }
 
     /// How much a counter moved since `before`, over all processes of a kind; those that started since, from zero.
     fn since(&self, before: &Self, kind: Kind, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let of_kind = self.0.iter().filter(|(_, (of, _))| *of == kind);
+        let of_kind = self.services.iter().filter(|(_, of)| of.kind == kind);
         of_kind
-            .map(|(service, (_, now))| {
-                let earlier = before.0.get(service);
-                let earlier = earlier.and_then(|(_, metrics)| metrics.sum(name, labels));
-                now.sum(name, labels).unwrap_or(0.0) - earlier.unwrap_or(0.0)
+            .map(|(service, now)| {
+                let earlier = before.services.get(service);
+                let earlier = earlier.and_then(|of| of.metrics.sum(name, labels));
+                now.metrics.sum(name, labels).unwrap_or(0.0) - earlier.unwrap_or(0.0)
+            })
+            .sum()
+    }
+
+    /// Seconds of processor time since `before` of all processes of a kind; of one that was started anew, all it had.
+    fn cpu_since(&self, before: &Self, kind: Kind) -> f64 {
+        let of_kind = self.services.iter().filter(|(_, of)| of.kind == kind);
+        of_kind
+            .map(|(service, now)| {
+                let earlier = before.services.get(service).map(|of| of.cpu);
+                let since = earlier.and_then(|earlier| now.cpu.checked_sub(earlier));
+                since.unwrap_or(now.cpu).as_secs_f64()
             })
             .sum()
     }
@@ -148,6 +183,14 @@ impl Figures {
         figures
     }
 
+    /// The processor time of a refusal as a share of that of a served request; `full` is a row of the same length in
+    /// which as many were served and few were refused.
+    pub(super) fn refusal_cpu(&self, full: &Self) -> Option<f64> {
+        let more = self.refusals - full.refusals;
+        let spent = self.ingress_cpu - full.ingress_cpu;
+        (more > 0.0 && full.cpu > 0.0).then(|| (spent / more) / (full.cpu / full.worked))
+    }
+
     fn saw(&mut self, samples: &[Sample]) {
         for sample in samples {
             self.queue_age = self.queue_age.max(sample.queue_age);
@@ -168,6 +211,11 @@ impl Figures {
         self.worked = proxies("requests_served_total", &[]) + cut;
         self.wasted =
             cut + proxies("requests_duplicate_total", &[]) + ingresses("replies_late_total", &[]);
+        self.refusals = ingresses("requests_refused_total", &[]);
+        self.ingress_cpu = after.cpu_since(before, Kind::Ingress);
+        let redis = after.redis_cpu.saturating_sub(before.redis_cpu);
+        let proxies = after.cpu_since(before, Kind::Proxy);
+        self.cpu = self.ingress_cpu + proxies + redis.as_secs_f64();
         let error = |direction: &str, part: &str| {
             let name = format!("request_queue_prediction_error_seconds_{part}");
             ingresses(&name, &[("direction", direction)])

@@ -57,6 +57,8 @@ pub(super) struct Bounds {
     pub(super) times_base: Option<f64>,
     /// The 99th percentile of the time to a refusal.
     pub(super) refusal: Option<Duration>,
+    /// The most processor time of a refusal, as a share of that of a served request.
+    pub(super) refusal_cpu: Option<f64>,
     /// The most that an entry may wait on the stream, as a share of the deadline.
     pub(super) queue: Option<f64>,
     /// The most that may be worked on for callers who left, as a share of all work.
@@ -66,6 +68,9 @@ pub(super) struct Bounds {
     /// The most retries for each request offered.
     pub(super) retries: Option<f64>,
 }
+
+/// The row in which as much comes as can be done.
+pub(super) const FULL: &str = "1 C";
 
 /// How much slower the upstream gets.
 pub(super) const SLOWER: u32 = 10;
@@ -150,9 +155,16 @@ pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
                 ..tight
             },
         ),
-        steady("1 C", 1.0, of_capacity(0.97, 50)),
+        steady(FULL, 1.0, of_capacity(0.97, 50)),
         steady("2 C", 2.0, of_capacity(0.95, 20)),
-        steady("5 C", 5.0, of_capacity(0.90, 50)),
+        steady(
+            "5 C",
+            5.0,
+            Bounds {
+                refusal_cpu: Some(0.1),
+                ..of_capacity(0.90, 50)
+            },
+        ),
         steady("10 C", 10.0, of_capacity(0.80, 100)),
         after_the_flood(pace),
         burst(regime, pace),

@@ -39,6 +39,8 @@ pub(super) struct Basis<'a> {
     pub(super) capacity: f64,
     /// The row that is the base; `None` in that row itself.
     pub(super) base: Option<&'a Figures>,
+    /// The row at the capacity itself, as long as this one; `None` up to that row.
+    pub(super) full: Option<&'a Figures>,
     /// In seconds.
     pub(super) deadline: f64,
 }
@@ -50,6 +52,7 @@ pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis<'_>) -> Vec<Chec
         of_offered,
         times_base,
         refusal,
+        refusal_cpu,
         queue,
         wasted,
         timed_out,
@@ -91,6 +94,12 @@ pub(super) fn checks(row: &Row, figures: &Figures, basis: Basis<'_>) -> Vec<Chec
         figures.refusal_p99,
         refusal,
         Unit::Seconds,
+    ));
+    checks.extend(at_most(
+        "CPU of a refusal ÷ of a served request",
+        basis.full.and_then(|full| figures.refusal_cpu(full)),
+        refusal_cpu,
+        Unit::Share,
     ));
     let queue = queue.map(|share| share * basis.deadline);
     checks.extend(at_most(
@@ -197,6 +206,7 @@ mod tests {
         let basis = Basis {
             capacity: 100.0,
             base: Some(&base),
+            full: Some(&base),
             deadline: 2.0,
         };
         let checks = checks(row, figures, basis).into_iter();
@@ -235,6 +245,36 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_may_cost_a_tenth_of_what_a_served_request_costs() {
+        // 1,000 served in the row at the capacity, for 200 ms of processor time in all, of which the ingress had 80.
+        let full = Figures {
+            worked: 1_000.0,
+            cpu: 0.2,
+            ingress_cpu: 0.08,
+            refusals: 10.0,
+            ..good()
+        };
+        let spent = |ingress_cpu| Figures {
+            refusals: 4_010.0,
+            ingress_cpu,
+            ..good()
+        };
+        let basis = Basis {
+            capacity: 100.0,
+            base: Some(&full),
+            full: Some(&full),
+            deadline: 2.0,
+        };
+        let holds = |figures| {
+            let checks = checks(&row("5 C"), &figures, basis);
+            let check = checks.iter().find(|check| check.what.starts_with("CPU"));
+            check.expect("the row has that bound").passed
+        };
+        assert!(holds(spent(0.1599)));
+        assert!(!holds(spent(0.1601)));
+    }
+
+    #[test]
     fn refused_callers_may_come_again_so_often() {
         let insistent = row("2 C, callers try 3 times at once");
         let retried = |retries| Figures { retries, ..good() };
@@ -247,6 +287,7 @@ mod tests {
         let basis = Basis {
             capacity: 100.0,
             base: None,
+            full: None,
             deadline: 2.0,
         };
         let checks = checks(&row("0.5 C"), &good(), basis);

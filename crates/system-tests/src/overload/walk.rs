@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::figures::{Counters, Figures, Second, timeline};
 use super::flood::Flood;
-use super::plan::{Event, Pace, Row, SLOWER, rows};
+use super::plan::{Event, FULL, Pace, Row, SLOWER, rows};
 use super::ramp;
 use super::regime::{Place, Regime};
 use super::sampler::{PERIOD, Sample, Sampler};
@@ -76,9 +76,11 @@ pub async fn walk(regime: Regime, pace: Pace, tell: impl Fn(&str)) -> anyhow::Re
     };
     for row in rows(&regime, pace) {
         settled(&system).await?;
+        let full = walked.rows.iter().find(|walked| walked.name == FULL);
         let basis = Basis {
             capacity,
             base: walked.rows.first().map(|base| &base.figures),
+            full: full.map(|row| &row.figures),
             deadline: regime.deadline.as_secs_f64(),
         };
         let done = one(&mut system, upstream.as_ref(), &regime, basis, &row).await;

@@ -105,6 +105,6 @@ pub(crate) fn says_when_to_retry(answer: &Answer) -> anyhow::Result<u64> {
         .header("retry-after")
         .context("no Retry-After")?
         .parse()?;
-    ensure!((1..=60).contains(&after), "Retry-After: {after}");
+    ensure!((1..=121).contains(&after), "Retry-After: {after}");
     Ok(after)
 }

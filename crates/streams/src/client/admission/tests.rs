@@ -90,7 +90,7 @@ async fn what_was_seen_is_assumed_to_be_served_since() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_caller_is_told_when_its_turn_would_come_or_up_to_twice_that() {
+async fn a_refused_caller_is_told_when_its_turn_would_come_or_later() {
     let admission = Admission::new(1_000, 1_000, 10);
     admission.saw_workers(&[worker(1, 100_000)]);
     admission.saw_outstanding(100);
@@ -98,7 +98,7 @@ async fn a_refused_caller_is_told_when_its_turn_would_come_or_up_to_twice_that()
         let Err(RequestError::Refused { retry_after, .. }) = admission.admit(BUDGET, 0) else {
             panic!("a wait of 10 seconds");
         };
-        let bounds = Duration::from_secs(8)..Duration::from_secs(16);
+        let bounds = Duration::from_secs(8)..Duration::from_secs(18);
         assert!(bounds.contains(&retry_after), "{retry_after:?}");
     }
 }
