@@ -7,8 +7,8 @@
 #   --runs N      inputs for each target (10000000)
 #   --minimise    afterwards choose anew what fuzz/corpus keeps: those inputs that together reach the most code, at
 #                 most 99
-#   TARGET        request_json, request_envelope, reply_envelope, stream_entry, redis_url, settings, traceparent,
-#                 prefer, content_type, open_meteo; all of them unless given
+#   TARGET        request_json, request_envelope, reply_envelope, stream_entry, answer, redis_url, settings,
+#                 traceparent, prefer, content_type, open_meteo; all of them unless given
 #
 # It runs on stable Rust, one target after the other on one core, at low priority. An input that breaks a property is
 # kept in fuzz/artifacts: mend the fault, move the input to fuzz/regressions/TARGET under a name that says what it is,

@@ -3,21 +3,22 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use crate::{
     ClientConfig, StreamNames,
     clock::RedisClock,
     envelope::{MAX_HEAD_TEXT, MAX_TTL, Outcome, ReplyEnvelope, RequestEnvelope, request_id},
-    wire::{Entry, foreign_entries},
+    wire::{Answers, Entry, Value, foreign_entries},
 };
 
 const ID: &[u8; 36] = b"01234567-89ab-7cde-8f01-23456789abcd";
 
 /// The value of a request's field: a head line, then a body.
 pub fn request_envelope(value: &[u8]) {
-    let field = |value: &[u8]| vec![(ID.to_vec(), value.to_vec())];
-    let Ok((id, envelope)) = RequestEnvelope::decode(field(value)) else {
+    let field = |value: &[u8]| [(ID[..].into(), Bytes::copy_from_slice(value))];
+    let Ok((id, envelope)) = RequestEnvelope::decode(&field(value)) else {
         return;
     };
     assert!(envelope.ttl <= MAX_TTL);
@@ -33,18 +34,18 @@ pub fn request_envelope(value: &[u8]) {
         envelope.traceparent.as_deref(),
         &envelope.body,
     );
-    assert_eq!(RequestEnvelope::decode(field(&again)), Ok((id, envelope)));
+    assert_eq!(RequestEnvelope::decode(&field(&again)), Ok((id, envelope)));
 }
 
 /// The value of a reply's field.
 pub fn reply_envelope(value: &[u8]) {
-    let Ok(envelope) = ReplyEnvelope::decode(value.to_vec()) else {
+    let Ok(envelope) = ReplyEnvelope::decode(value) else {
         return;
     };
     if let Outcome::Ok(body) = &envelope.outcome {
         assert!(value.ends_with(body));
     }
-    let again = ReplyEnvelope::decode(envelope.encode().to_vec());
+    let again = ReplyEnvelope::decode(&envelope.encode());
     match &envelope.outcome {
         // Written by somebody else: ours are cut to this.
         Outcome::Failed { code, .. } | Outcome::DeadLettered { cause: code }
@@ -74,11 +75,52 @@ pub fn stream_entry(bytes: &[u8]) {
             reply_envelope(value);
         }
         let named = fields.iter().any(|(name, _)| request_id(name).is_some());
-        if let Ok((_, envelope)) = RequestEnvelope::decode(fields) {
+        if let Ok((_, envelope)) = RequestEnvelope::decode(&fields) {
             assert!(named);
             let writes_to = &envelope.reply_to;
             assert!(!names.is_reply_stream(writes_to) || writes_to.starts_with("s-responses"));
         }
+    }
+}
+
+/// What comes over a connection in place of an answer. It is read the same way at once and byte by byte, and where the
+/// redis crate reads an answer as well, that is the same one.
+pub fn answer(bytes: &[u8]) {
+    let mut whole = BytesMut::from(bytes);
+    let at_once = Answers::default().next(&mut whole);
+    let (mut read, mut answers) = (BytesMut::new(), Answers::default());
+    let mut bit_by_bit = Ok(None);
+    for byte in bytes {
+        read.extend_from_slice(&[*byte]);
+        bit_by_bit = answers.next(&mut read);
+        if bit_by_bit != Ok(None) {
+            break;
+        }
+    }
+    assert_eq!(at_once, bit_by_bit);
+    if let (Ok(Some(ours)), Ok(theirs)) = (at_once, redis::parse_redis_value(bytes)) {
+        assert!(is_the_same(&ours, &theirs), "{ours:?} is no {theirs:?}");
+    }
+}
+
+/// Whether both crates have read the same answer.
+pub(crate) fn is_the_same(ours: &Value, theirs: &redis::Value) -> bool {
+    match (ours, theirs) {
+        (Value::Nil, redis::Value::Nil) => true,
+        (Value::Int(ours), redis::Value::Int(theirs)) => ours == theirs,
+        (Value::Text(ours), redis::Value::BulkString(theirs)) => ours == theirs,
+        (Value::Text(ours), redis::Value::SimpleString(theirs)) => ours == theirs.as_bytes(),
+        (Value::Text(ours), redis::Value::Okay) => &ours[..] == b"OK",
+        (Value::Array(ours), redis::Value::Array(theirs)) => {
+            ours.len() == theirs.len()
+                && ours
+                    .iter()
+                    .zip(theirs)
+                    .all(|(ours, theirs)| is_the_same(ours, theirs))
+        }
+        // That crate takes the words apart.
+        (Value::Error(_), redis::Value::ServerError(_)) => true,
+        _ => false,
     }
 }
 
@@ -140,6 +182,11 @@ mod tests {
     #[test]
     fn stream_entry() {
         each_input("stream_entry", super::stream_entry).unwrap();
+    }
+
+    #[test]
+    fn answer() {
+        each_input("answer", super::answer).unwrap();
     }
 
     #[test]

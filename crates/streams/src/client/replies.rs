@@ -126,7 +126,7 @@ impl ReplyReader {
                 metrics.undecodable.inc();
                 continue;
             };
-            let Ok(envelope) = ReplyEnvelope::decode(value) else {
+            let Ok(envelope) = ReplyEnvelope::decode(&value) else {
                 metrics.undecodable.inc();
                 continue;
             };

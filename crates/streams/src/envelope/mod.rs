@@ -22,7 +22,7 @@ mod request;
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -78,16 +78,13 @@ fn join(head: &impl Serialize, body: &[u8]) -> BytesMut {
     envelope
 }
 
-fn split(value: Vec<u8>) -> Result<(Bytes, Bytes), EnvelopeError> {
+fn split(value: &[u8]) -> Result<(&[u8], &[u8]), EnvelopeError> {
     let end = value
         .iter()
         .take(MAX_HEAD)
         .position(|byte| *byte == b'\n')
         .ok_or(EnvelopeError::Head)?;
-    let mut head = Bytes::from(value);
-    let mut body = head.split_off(end);
-    let _line_feed = body.split_to(1);
-    Ok((head, body))
+    Ok((&value[..end], &value[end + 1..]))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -52,14 +52,14 @@ impl RequestEnvelope {
     }
 
     /// Finds the request in an entry's fields.
-    pub(crate) fn decode(fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(Uuid, Self), EnvelopeError> {
+    pub(crate) fn decode(fields: &[(Bytes, Bytes)]) -> Result<(Uuid, Self), EnvelopeError> {
         let (id, value) = fields
-            .into_iter()
-            .find_map(|(name, value)| Some((request_id(&name)?, value)))
+            .iter()
+            .find_map(|(name, value)| Some((request_id(name)?, value)))
             .ok_or(EnvelopeError::NoRequest)?;
         let (head, body) = split(value)?;
         let head: RequestHead<'_> =
-            serde_json::from_slice(&head).map_err(|_| EnvelopeError::Head)?;
+            serde_json::from_slice(head).map_err(|_| EnvelopeError::Head)?;
         if head.v != VERSION {
             return Err(EnvelopeError::Version);
         }
@@ -68,7 +68,8 @@ impl RequestEnvelope {
             ttl: Duration::from_millis(head.ttl).min(MAX_TTL),
             content_type: head.content_type.map(Cow::into_owned),
             traceparent: head.traceparent.map(Cow::into_owned),
-            body,
+            // A copy: work may take long, and what came with it is to be let go.
+            body: Bytes::copy_from_slice(body),
         };
         Ok((id, envelope))
     }
@@ -81,8 +82,8 @@ mod tests {
     use super::*;
     use crate::envelope::MAX_HEAD_TEXT;
 
-    fn fields(id: Uuid, value: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        vec![(id.to_string().into_bytes(), value.to_vec())]
+    fn fields(id: Uuid, value: &[u8]) -> [(Bytes, Bytes); 1] {
+        [(id.to_string().into(), Bytes::copy_from_slice(value))]
     }
 
     proptest! {
@@ -97,7 +98,7 @@ mod tests {
         ) {
             let ttl = Duration::from_millis(ttl);
             let value = RequestEnvelope::encode(&reply_to, ttl, content_type.as_deref(), traceparent.as_deref(), &body);
-            let (decoded, envelope) = RequestEnvelope::decode(fields(Uuid::from_u128(id), &value)).expect("own bytes");
+            let (decoded, envelope) = RequestEnvelope::decode(&fields(Uuid::from_u128(id), &value)).expect("own bytes");
             prop_assert_eq!(decoded, Uuid::from_u128(id));
             prop_assert_eq!(envelope, RequestEnvelope { reply_to, ttl, content_type, traceparent, body });
         }
@@ -107,20 +108,20 @@ mod tests {
             name in prop::collection::vec(any::<u8>(), 0..40),
             value in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let _ = RequestEnvelope::decode(vec![(name, value.clone())]);
-            let _ = RequestEnvelope::decode(fields(Uuid::nil(), &value));
+            let _ = RequestEnvelope::decode(&[(name.into(), value.clone().into())]);
+            let _ = RequestEnvelope::decode(&fields(Uuid::nil(), &value));
         }
     }
 
     #[test]
     fn fields_and_members_nobody_knows_are_ignored() {
         let id = Uuid::now_v7();
-        let mut entry = vec![(b"note".to_vec(), b"from tomorrow".to_vec())];
+        let mut entry = vec![("note".into(), "from tomorrow".into())];
         entry.extend(fields(
             id,
             b"{\"v\":1,\"reply_to\":\"r\",\"ttl\":5,\"priority\":9}\nhello",
         ));
-        let (decoded, envelope) = RequestEnvelope::decode(entry).expect("compatible");
+        let (decoded, envelope) = RequestEnvelope::decode(&entry).expect("compatible");
         assert_eq!((decoded, &envelope.body[..]), (id, &b"hello"[..]));
     }
 
@@ -139,10 +140,10 @@ mod tests {
                 EnvelopeError::Version,
             ),
         ] {
-            assert_eq!(RequestEnvelope::decode(fields(id, value)), Err(error));
+            assert_eq!(RequestEnvelope::decode(&fields(id, value)), Err(error));
         }
         assert_eq!(
-            RequestEnvelope::decode(vec![(b"a".to_vec(), b"b".to_vec())]),
+            RequestEnvelope::decode(&[("a".into(), "b".into())]),
             Err(EnvelopeError::NoRequest)
         );
     }
@@ -152,14 +153,14 @@ mod tests {
         let text = "\u{1}".repeat(MAX_HEAD_TEXT);
         let value =
             RequestEnvelope::encode(&"\\".repeat(400), MAX_TTL, Some(&text), Some(&text), b"");
-        assert!(RequestEnvelope::decode(fields(Uuid::nil(), &value)).is_ok());
+        assert!(RequestEnvelope::decode(&fields(Uuid::nil(), &value)).is_ok());
     }
 
     #[test]
     fn a_ttl_of_centuries_is_cut_to_a_day() {
         let value = format!("{{\"v\":1,\"reply_to\":\"r\",\"ttl\":{}}}\n", u64::MAX);
         let (_, envelope) =
-            RequestEnvelope::decode(fields(Uuid::nil(), value.as_bytes())).expect("valid");
+            RequestEnvelope::decode(&fields(Uuid::nil(), value.as_bytes())).expect("valid");
         assert_eq!(envelope.ttl, MAX_TTL);
     }
 }

@@ -13,17 +13,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, Pipeline, Value,
-    aio::MultiplexedConnection,
-};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use tokio::sync::watch;
 
 use super::{
     WireError,
+    exchange::Exchange,
     login::Login,
     probe::Server,
     refused::Refused,
+    resp::{Commands, Value},
     sentinel::{Primary, SentinelUrl, Sentinels},
     tls,
 };
@@ -66,6 +65,12 @@ pub(crate) fn check_url(url: &str, with_certificates: bool) -> Result<(), Config
     }
 }
 
+/// What the settings' check let pass.
+fn server_at(url: &str) -> Result<ConnectionInfo, WireError> {
+    url.into_connection_info()
+        .map_err(|error| WireError::new(Fault::Other, error.category()))
+}
+
 /// Opens connections to one Redis, or to the primary that sentinels name.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
@@ -78,7 +83,9 @@ pub(crate) struct Connector {
 
 /// A connection and the server it leads to.
 pub(crate) struct Connection {
-    inner: MultiplexedConnection,
+    exchange: Exchange,
+    /// How long one exchange may take.
+    timeout: Duration,
     pub server: Server,
 }
 
@@ -111,9 +118,7 @@ impl Connector {
         let attempt = self.attempt(part, block);
         let outcome = tokio::time::timeout(self.config.connect_timeout, attempt)
             .await
-            .unwrap_or_else(|_elapsed| {
-                Err(WireError::new(Fault::Timeout, "connecting took too long"))
-            });
+            .unwrap_or_else(|_elapsed| Err(self.took_too_long()));
         self.refused.tried(&outcome);
         outcome
     }
@@ -142,7 +147,7 @@ impl Connector {
 
     async fn attempt(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
         let (info, primary) = match &self.sentinels {
-            None => (self.config.url.as_str().into_connection_info()?, None),
+            None => (server_at(&self.config.url)?, None),
             Some(sentinels) => {
                 let asked = sentinels.ask().await;
                 let Some(primary) = sentinels.primary() else {
@@ -153,23 +158,16 @@ impl Connector {
                 (info, Some(primary))
             }
         };
-        let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.config.connect_timeout))
-            .set_response_timeout(Some(self.config.response_timeout + block));
         let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-        let mut inner = Login::at_redis(&self.config)
-            .client(info)
-            .await?
-            .get_multiplexed_async_connection_with_config(&settings)
-            .await
-            .map_err(|error| tls::unanswered(error, encrypted))?;
+        let within = self.config.connect_timeout;
+        let mut exchange = Login::at_redis(&self.config).open(&info, within).await?;
         let mut probe = Server::probe();
         probe
             .cmd("CLIENT")
             .arg("SETNAME")
             .arg(format!("{}:{part}", self.name));
-        let mut answers = inner
-            .send_packed_commands(&probe, 0, probe.len())
+        let mut answers = exchange
+            .send(probe, within)
             .await
             .map_err(|error| tls::unanswered(error, encrypted))?;
         // The name is a courtesy to whoever reads CLIENT LIST; an ACL may forbid it.
@@ -180,7 +178,21 @@ impl Connector {
             server: server.clone(),
             primary,
         })?;
-        Ok(Connection { inner, server })
+        Ok(Connection {
+            exchange,
+            timeout: self.config.response_timeout + block,
+            server,
+        })
+    }
+
+    fn took_too_long(&self) -> WireError {
+        let encrypted = self.config.url.starts_with("rediss");
+        let may_be = if encrypted {
+            ": the server is slow, or does not speak TLS on this port"
+        } else {
+            ""
+        };
+        WireError::new(Fault::Timeout, format!("connecting took too long{may_be}"))
     }
 
     /// Has all connections lead there, unless the sentinels have named another primary in the meantime.
@@ -214,14 +226,14 @@ impl Lead {
 }
 
 impl Connection {
-    /// Sends what is in the pipeline in one write and gives one answer per command, errors included.
-    pub(crate) async fn send(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, WireError> {
-        Ok(self.inner.send_packed_commands(pipe, 0, pipe.len()).await?)
+    /// Sends commands in one write and gives one answer for each, refusals included.
+    pub(crate) async fn send(&mut self, commands: Commands) -> Result<Vec<Value>, WireError> {
+        Ok(self.exchange.send(commands, self.timeout).await?)
     }
 
-    /// The answer to a pipeline of one command.
-    pub(crate) async fn one(&mut self, pipe: &Pipeline) -> Result<Value, WireError> {
-        let mut answers = self.send(pipe).await?;
+    /// The answer to a single command.
+    pub(crate) async fn one(&mut self, command: Commands) -> Result<Value, WireError> {
+        let mut answers = self.send(command).await?;
         answers
             .pop()
             .ok_or_else(|| WireError::new(Fault::Other, "no answer"))

@@ -1,8 +1,12 @@
 //! Writing to the dead-letter stream.
 
-use redis::Value;
+use bytes::Bytes;
 
-use super::{Connection, EntryId, WireError, fault::checked};
+use super::{
+    Connection, EntryId, WireError,
+    fault::checked,
+    resp::{Commands, Value},
+};
 use crate::keys::StreamNames;
 
 /// A request that nobody can work on, as it lay on the stream.
@@ -13,7 +17,7 @@ pub(crate) struct DeadLetter<'a> {
     pub detail: &'a str,
     pub deliveries: u64,
     pub consumer: &'a str,
-    pub fields: &'a [(Vec<u8>, Vec<u8>)],
+    pub fields: &'a [(Bytes, Bytes)],
 }
 
 impl DeadLetter<'_> {
@@ -25,25 +29,28 @@ impl DeadLetter<'_> {
         most: u64,
         connection: &mut Connection,
     ) -> Result<(), WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XADD")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XADD")
             .arg(names.dead_letters())
             .arg("MAXLEN")
             .arg(most)
             .arg("*");
-        pipe.arg("dead-cause")
+        commands
+            .arg("dead-cause")
             .arg(self.cause)
             .arg("dead-detail")
             .arg(self.detail);
-        pipe.arg("dead-deliveries")
+        commands
+            .arg("dead-deliveries")
             .arg(self.deliveries)
             .arg("dead-entry")
             .arg(self.entry);
-        pipe.arg("dead-consumer").arg(self.consumer);
+        commands.arg("dead-consumer").arg(self.consumer);
         for (name, value) in self.fields {
-            pipe.arg(&name[..]).arg(&value[..]);
+            commands.arg(&name[..]).arg(&value[..]);
         }
-        match checked(connection.one(&pipe).await?)? {
+        match checked(connection.one(commands).await?)? {
             Value::Nil => Err(WireError::unexpected("XADD")),
             _id => Ok(()),
         }

@@ -2,9 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use redis::Value;
+use bytes::Bytes;
 
-use super::{WireError, fault::checked};
+use super::{WireError, fault::checked, resp::Value};
 
 /// The id of a stream entry: milliseconds on Redis's clock, then a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,18 +38,12 @@ impl FromStr for EntryId {
     }
 }
 
-impl redis::ToRedisArgs for EntryId {
-    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
-        out.write_arg_fmt(self);
-    }
-}
-
 /// An entry as it lies on the stream. `fields` is `None` where the entry was deleted while a worker
 /// still had it: then only its pending reference is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub id: EntryId,
-    pub fields: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    pub fields: Option<Vec<(Bytes, Bytes)>>,
     /// How often it had been delivered before, where the command says so (`CLAIM`).
     pub deliveries_before: Option<u64>,
 }
@@ -91,22 +85,21 @@ pub(crate) fn array(value: Value) -> Result<Vec<Value>, WireError> {
     }
 }
 
-pub(crate) fn bytes(value: Value) -> Result<Vec<u8>, WireError> {
+pub(crate) fn bytes(value: Value) -> Result<Bytes, WireError> {
     match value {
-        Value::BulkString(bytes) => Ok(bytes),
-        Value::SimpleString(text) => Ok(text.into_bytes()),
+        Value::Text(bytes) => Ok(bytes),
         _ => Err(WireError::unexpected("a command: a string")),
     }
 }
 
 pub(crate) fn text(value: Value) -> Result<String, WireError> {
-    String::from_utf8(bytes(value)?).map_err(|_| WireError::unexpected("a command: UTF-8"))
+    String::from_utf8(bytes(value)?.into()).map_err(|_| WireError::unexpected("a command: UTF-8"))
 }
 
 pub(crate) fn integer(value: &Value) -> Result<i64, WireError> {
     match value {
         Value::Int(number) => Ok(*number),
-        Value::BulkString(digits) => std::str::from_utf8(digits)
+        Value::Text(digits) => std::str::from_utf8(digits)
             .ok()
             .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| WireError::unexpected("a command: a number")),
@@ -170,7 +163,7 @@ mod tests {
     use super::*;
 
     fn bulk(text: &str) -> Value {
-        Value::BulkString(text.into())
+        Value::Text(text.to_owned().into())
     }
 
     #[test]
@@ -187,7 +180,7 @@ mod tests {
             vec![
                 Entry {
                     id: EntryId { ms: 1, seq: 2 },
-                    fields: Some(vec![(b"f".to_vec(), b"v".to_vec())]),
+                    fields: Some(vec![("f".into(), "v".into())]),
                     deliveries_before: None
                 },
                 Entry {

@@ -1,8 +1,6 @@
-//! From the redis crate's errors to ours.
+//! From what Redis refuses to faults.
 
-use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind, Value};
-
-use super::tls;
+use super::resp::Value;
 use crate::error::Fault;
 
 /// A command that failed: the fault to act on, and the server's own words for the log.
@@ -47,58 +45,23 @@ impl WireError {
     }
 }
 
-impl From<RedisError> for WireError {
-    fn from(error: RedisError) -> Self {
-        if let Some(message) = tls::advice(&error) {
-            return Self::new(Fault::Tls, message);
-        }
-        let message = error.to_string();
-        let fault = match error.kind() {
-            ErrorKind::Server(kind) => of_kind(kind),
-            ErrorKind::Extension => error.code().map_or(Fault::Other, of_code),
-            ErrorKind::AuthenticationFailed => Fault::NoAuth,
-            ErrorKind::Io if error.is_timeout() => Fault::Timeout,
-            ErrorKind::Io | ErrorKind::Parse => Fault::Disconnected,
-            ErrorKind::InvalidClientConfig => Fault::Tls,
-            _ => Fault::Other,
-        };
-        Self { fault, message }
-    }
-}
-
-impl From<ServerError> for WireError {
-    fn from(error: ServerError) -> Self {
-        let fault = match error.kind() {
-            Some(kind) => of_kind(kind),
-            None => of_code(error.code()),
-        };
-        let message = match error.details() {
-            Some(details) => format!("{} {details}", error.code()),
-            None => error.code().to_owned(),
-        };
-        Self { fault, message }
-    }
-}
-
-/// The answer to one command of several: an error in place of a value becomes an error.
+/// The answer to one command of several: a refusal in place of a value becomes an error.
 pub(crate) fn checked(value: Value) -> Result<Value, WireError> {
     match value {
-        Value::ServerError(error) => Err(error.into()),
+        Value::Error(words) => {
+            let words = String::from_utf8_lossy(&words);
+            let code = words.split(' ').next().unwrap_or_default();
+            Err(WireError::new(of_code(code), words.clone()))
+        }
         value => Ok(value),
-    }
-}
-
-fn of_kind(kind: ServerErrorKind) -> Fault {
-    match kind {
-        ServerErrorKind::BusyLoading => Fault::Loading,
-        ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown => Fault::ReadOnly,
-        ServerErrorKind::NoPerm => Fault::NoPermission,
-        _ => Fault::Other,
     }
 }
 
 fn of_code(code: &str) -> Fault {
     match code {
+        "LOADING" => Fault::Loading,
+        "READONLY" | "MASTERDOWN" => Fault::ReadOnly,
+        "NOPERM" => Fault::NoPermission,
         "OOM" => Fault::OutOfMemory,
         "MISCONF" => Fault::Misconfigured,
         "NOREPLICAS" => Fault::NoReplicas,
@@ -114,40 +77,25 @@ fn of_code(code: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use redis::ErrorKind;
-
     use super::*;
 
     #[test]
     fn a_code_of_the_server_becomes_its_fault() {
-        for (code, fault) in [
-            ("OOM", Fault::OutOfMemory),
-            ("MISCONF", Fault::Misconfigured),
-            ("NOGROUP", Fault::NoGroup),
-            ("UNBLOCKED", Fault::NoGroup),
+        for (words, fault) in [
+            ("OOM command not allowed", Fault::OutOfMemory),
+            ("MISCONF Errors writing", Fault::Misconfigured),
+            ("NOGROUP No such key", Fault::NoGroup),
+            ("UNBLOCKED the stream key", Fault::NoGroup),
             ("NOAUTH", Fault::NoAuth),
+            ("LOADING Redis is loading", Fault::Loading),
+            ("READONLY You can't write", Fault::ReadOnly),
+            ("NOPERM this user", Fault::NoPermission),
+            ("ERR unknown command", Fault::Other),
             ("SOMETHINGNEW", Fault::Other),
+            ("", Fault::Other),
         ] {
-            let error = redis::make_extension_error(code.into(), Some("detail".into()));
-            assert_eq!(WireError::from(error).fault, fault, "{code}");
-        }
-        for (kind, fault) in [
-            (ServerErrorKind::BusyLoading, Fault::Loading),
-            (ServerErrorKind::ReadOnly, Fault::ReadOnly),
-            (ServerErrorKind::NoPerm, Fault::NoPermission),
-        ] {
-            let error = RedisError::from((ErrorKind::Server(kind), "x"));
-            assert_eq!(WireError::from(error).fault, fault, "{kind:?}");
-        }
-        for (kind, fault) in [
-            (io::ErrorKind::InvalidData, Fault::Tls),
-            (io::ErrorKind::TimedOut, Fault::Timeout),
-            (io::ErrorKind::ConnectionRefused, Fault::Disconnected),
-        ] {
-            let error = RedisError::from(io::Error::new(kind, "x"));
-            assert_eq!(WireError::from(error).fault, fault, "{kind:?}");
+            let refusal = checked(Value::Error(words.into())).expect_err(words);
+            assert_eq!(refusal, WireError::new(fault, words));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Answers of a server that nobody vouches for, made from bytes: for the properties that hold for all of them.
 
-use redis::Value;
+use bytes::Bytes;
 
 use super::{
     Entry,
     entry::{count, entries, redis_time, streams},
+    resp::Value,
 };
 
 /// Ends a piece of the text form; no UTF-8 has it.
@@ -47,15 +48,14 @@ fn one_entry(bytes: &[u8]) -> Value {
 
 /// Reads a value off the front: a byte for its kind, then what that kind needs.
 fn any_value(bytes: &mut &[u8], depth: usize) -> Value {
-    match byte(bytes) % 6 {
+    match byte(bytes) % 5 {
         1 => Value::Int(i64::from_le_bytes(std::array::from_fn(|_| byte(bytes)))),
         2 => bulk(&short(bytes)),
-        3 => Value::SimpleString(String::from_utf8_lossy(&short(bytes)).into_owned()),
+        3 => Value::Error(short(bytes).into()),
         4 if depth < 8 => {
             let items = byte(bytes) % 8;
             Value::Array((0..items).map(|_| any_value(bytes, depth + 1)).collect())
         }
-        5 => Value::Okay,
         _ => Value::Nil,
     }
 }
@@ -72,5 +72,5 @@ fn byte(bytes: &mut &[u8]) -> u8 {
 }
 
 fn bulk(bytes: &[u8]) -> Value {
-    Value::BulkString(bytes.to_vec())
+    Value::Text(Bytes::copy_from_slice(bytes))
 }

@@ -1,11 +1,13 @@
 //! What it takes to be let in: a password and certificates, read anew for each connection, so that a rotated
 //! password and a new authority are picked up.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path, time::Duration};
 
-use redis::{ConnectionInfo, ProtocolVersion};
+use redis::{ConnectionAddr, ConnectionInfo};
 
-use super::{WireError, file::read, tls};
+use super::{
+    WireError, exchange::Exchange, fault::checked, file::read, reach::reach, resp::Commands, tls,
+};
 use crate::{
     config::{ClientCertificate, RedisConfig},
     error::Fault,
@@ -43,32 +45,66 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// What connects there with these credentials.
-    pub(super) async fn client(&self, info: ConnectionInfo) -> Result<redis::Client, WireError> {
-        // The answers are read in the shapes of RESP2, whatever the URL asks for.
-        let mut settings = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP2)
-            .set_skip_set_lib_name();
-        if let Some(username) = self.username {
-            settings = settings.set_username(username);
+    /// A connection that is let in. A name or a password given here overrides that of the URL.
+    pub(super) async fn open(
+        &self,
+        info: &ConnectionInfo,
+        within: Duration,
+    ) -> Result<Exchange, WireError> {
+        let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        let connector = match encrypted {
+            true => Some(tls::connector(self.ca_file, self.client_certificate).await?),
+            false => None,
+        };
+        let settings = info.redis_settings();
+        let mut commands = Commands::new();
+        let password = self.password().await?;
+        let authenticates = match password.as_deref().or(settings.password()) {
+            Some(password) => {
+                commands.cmd("AUTH");
+                if let Some(username) = self.username.or(settings.username()) {
+                    commands.arg(username);
+                }
+                commands.arg(password);
+                true
+            }
+            None => false,
+        };
+        if settings.db() != 0 {
+            commands.cmd("SELECT").arg(settings.db().to_string());
         }
-        if let Some(file) = self.password_file {
-            let password = read(file, Fault::NoAuth).await?;
-            let password = String::from_utf8(password)
-                .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
-            let line = password.strip_suffix('\n').unwrap_or(&password);
-            settings = settings.set_password(line.strip_suffix('\r').unwrap_or(line));
-        } else if let Some(password) = self.password {
-            settings = settings.set_password(password);
+        let mut exchange = Exchange::new(reach(info.addr(), connector).await?);
+        if commands.count() > 0 {
+            let answers = exchange
+                .send(commands, within)
+                .await
+                .map_err(|error| tls::unanswered(error, encrypted))?;
+            let mut answers = answers.into_iter();
+            if authenticates {
+                let answer = checked(answers.next().unwrap_or_default());
+                // Whatever the words, it is this that the server did not take.
+                answer.map_err(|refusal| {
+                    let words = format!("authentication failed: {}", refusal.message);
+                    WireError::new(Fault::NoAuth, words)
+                })?;
+            }
+            answers
+                .map(checked)
+                .find_map(Result::err)
+                .map_or(Ok(()), Err)?;
         }
-        let info = info.set_redis_settings(settings);
-        let certificates = tls::certificates(self.ca_file, self.client_certificate).await?;
-        Ok(match certificates {
-            Some(certificates) => redis::Client::build_with_tls(info, certificates)
-                .map_err(|error| WireError::new(Fault::Tls, error.to_string()))?,
-            None => redis::Client::open(info)?,
-        })
+        Ok(exchange)
+    }
+
+    async fn password(&self) -> Result<Option<Cow<'a, str>>, WireError> {
+        let Some(file) = self.password_file else {
+            return Ok(self.password.map(Cow::Borrowed));
+        };
+        let password = String::from_utf8(read(file, Fault::NoAuth).await?)
+            .map_err(|_| WireError::new(Fault::NoAuth, "the password file is not UTF-8"))?;
+        let line = password.strip_suffix('\n').unwrap_or(&password);
+        Ok(Some(
+            line.strip_suffix('\r').unwrap_or(line).to_owned().into(),
+        ))
     }
 }

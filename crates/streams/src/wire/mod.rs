@@ -1,9 +1,14 @@
-//! The only room that knows the `redis` crate. Everything above speaks in entries, ids and faults, so
-//! that the way to Redis can be changed here without touching a loop.
+//! The only room that speaks the protocol of Redis. Everything above speaks in entries, ids and faults, so that the
+//! way to Redis can be changed here without touching a loop.
+//!
+//! From the bottom up: [`resp`] turns commands into bytes and bytes into answers, [`exchange`] sends them over a
+//! connection, [`reach`], [`tls`] and [`login`] make one, [`connect`] makes all of them lead to the same server. The
+//! other files are the commands. The `redis` crate reads URLs, and in the tests it is what the codec is compared with.
 
 mod connect;
 mod dead_letter;
 mod entry;
+mod exchange;
 mod fault;
 mod file;
 #[cfg(any(test, fuzzing))]
@@ -12,9 +17,11 @@ mod group;
 mod login;
 mod observe;
 mod probe;
+mod reach;
 mod refused;
 mod replies;
 mod requests;
+mod resp;
 mod sentinel;
 mod tls;
 
@@ -30,3 +37,5 @@ pub(crate) use group::{
 pub(crate) use observe::{Announcement, Observation};
 pub(crate) use replies::{ReplyStreamReader, Resumed};
 pub(crate) use requests::{RequestBatch, Written};
+#[cfg(any(test, fuzzing))]
+pub(crate) use resp::{Answers, Value};

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use redis::Value;
-
 use super::{
     Connection, WireError,
     entry::{array, bytes, count, entries, redis_time},
     fault::checked,
+    resp::{Commands, Value},
 };
 use crate::{
     error::Fault,
@@ -43,19 +42,23 @@ impl Observation {
         names: &StreamNames,
         connection: &mut Connection,
     ) -> Result<Self, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("TIME");
-        pipe.cmd("XLEN").arg(&names.requests);
-        pipe.cmd("XLEN").arg(names.dead_letters());
-        pipe.cmd("XRANGE")
+        let mut commands = Commands::new();
+        commands.cmd("TIME");
+        commands.cmd("XLEN").arg(&names.requests);
+        commands.cmd("XLEN").arg(names.dead_letters());
+        commands
+            .cmd("XRANGE")
             .arg(&names.requests)
             .arg("-")
             .arg("+")
             .arg("COUNT")
-            .arg(1);
-        pipe.cmd("HGETALL").arg(names.workers());
-        pipe.cmd("XPENDING").arg(&names.requests).arg(&names.group);
-        let answers = connection.send(&pipe).await?;
+            .arg(1_u64);
+        commands.cmd("HGETALL").arg(names.workers());
+        commands
+            .cmd("XPENDING")
+            .arg(&names.requests)
+            .arg(&names.group);
+        let answers = connection.send(commands).await?;
         let [time, length, dead, oldest, workers, pending] =
             <[Value; 6]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
         let now = redis_time(time)?;
@@ -88,13 +91,13 @@ impl Observation {
         connection: &mut Connection,
         streams: &[String],
     ) -> Result<Vec<(u64, u64)>, WireError> {
-        let mut pipe = redis::pipe();
+        let mut commands = Commands::new();
         for stream in streams {
-            pipe.cmd("XLEN").arg(stream);
-            pipe.cmd("MEMORY").arg("USAGE").arg(stream);
+            commands.cmd("XLEN").arg(stream);
+            commands.cmd("MEMORY").arg("USAGE").arg(stream);
         }
         let answers = connection
-            .send(&pipe)
+            .send(commands)
             .await?
             .into_iter()
             .map(checked)
@@ -129,23 +132,25 @@ impl Announcement {
         consumer: &str,
         connection: &mut Connection,
     ) -> Result<(), WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("TIME");
-        let now = redis_time(connection.one(&pipe).await?)?.as_millis();
+        let mut commands = Commands::new();
+        commands.cmd("TIME");
+        let now = redis_time(connection.one(commands).await?)?.as_millis();
         let Self {
             terminals,
             hold_us,
             served,
         } = self;
-        let mut pipe = redis::pipe();
-        pipe.cmd("HSET")
+        let mut commands = Commands::new();
+        commands
+            .cmd("HSET")
             .arg(names.workers())
             .arg(consumer)
             .arg(format!("{now} {terminals} {hold_us} {served}"));
-        pipe.cmd("PEXPIRE")
+        commands
+            .cmd("PEXPIRE")
             .arg(names.workers())
             .arg(ANNOUNCEMENT_LIFETIME.as_millis() as u64);
-        for answer in connection.send(&pipe).await? {
+        for answer in connection.send(commands).await? {
             checked(answer)?;
         }
         Ok(())
@@ -157,9 +162,9 @@ impl Announcement {
         consumers: &[String],
         connection: &mut Connection,
     ) -> Result<(), WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("HDEL").arg(names.workers()).arg(consumers);
-        checked(connection.one(&pipe).await?).map(drop)
+        let mut commands = Commands::new();
+        commands.cmd("HDEL").arg(names.workers()).arg(consumers);
+        checked(connection.one(commands).await?).map(drop)
     }
 }
 
@@ -201,7 +206,7 @@ mod tests {
 
     #[test]
     fn announcements_age_and_foreign_fields_are_left_alone() {
-        let bulk = |text: &str| Value::BulkString(text.into());
+        let bulk = |text: &str| Value::Text(text.to_owned().into());
         let hash = Value::Array(vec![
             bulk("old"),
             bulk("1000 5 150 7"),

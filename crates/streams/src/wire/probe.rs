@@ -10,9 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use redis::{Pipeline, Value};
-
-use super::{WireError, entry::text, fault::checked};
+use super::{
+    WireError,
+    entry::text,
+    fault::checked,
+    resp::{Commands, Value},
+};
 use crate::{error::Fault, health::ServerInfo};
 
 /// A server as it answered when the connection was made.
@@ -26,12 +29,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn probe() -> Pipeline {
-        let mut pipe = redis::pipe();
+    pub(crate) fn probe() -> Commands {
+        let mut commands = Commands::new();
         for section in ["server", "replication", "memory"] {
-            pipe.cmd("INFO").arg(section);
+            commands.cmd("INFO").arg(section);
         }
-        pipe
+        commands
     }
 
     pub(crate) fn read(answers: Vec<Value>) -> Result<Self, WireError> {

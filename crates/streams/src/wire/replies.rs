@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use redis::Value;
-
 use super::{
     Connection, Entry, EntryId, WireError,
     entry::{array, count, redis_time, streams, text},
     fault::checked,
+    resp::{Commands, Value},
 };
 
 /// A reply stream and how far it was read.
@@ -51,16 +50,18 @@ impl ReplyStreamReader {
         most: usize,
         block: Duration,
     ) -> Result<Vec<Entry>, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XREAD")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XREAD")
             .arg("COUNT")
             .arg(most)
             .arg("BLOCK")
             .arg(block.as_millis().max(1) as u64);
-        pipe.arg("STREAMS")
+        commands
+            .arg("STREAMS")
             .arg(&self.stream)
             .arg(self.position.unwrap_or(EntryId::ZERO));
-        let entries = streams(connection.one(&pipe).await?)?;
+        let entries = streams(connection.one(commands).await?)?;
         if let Some(last) = entries.last() {
             self.position = Some(last.id);
         }
@@ -76,21 +77,22 @@ impl ReplyStreamReader {
         retention: Duration,
         most_bytes: u64,
     ) -> Result<(), WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("TIME");
-        let oldest = redis_time(connection.one(&pipe).await?)?.saturating_sub(retention);
-        let mut pipe = redis::pipe();
-        pipe.cmd("XTRIM")
+        let mut commands = Commands::new();
+        commands.cmd("TIME");
+        let oldest = redis_time(connection.one(commands).await?)?.saturating_sub(retention);
+        let mut commands = Commands::new();
+        commands
+            .cmd("XTRIM")
             .arg(stream)
             .arg("MINID")
             .arg("~")
             .arg(oldest.as_millis() as u64)
             .arg("LIMIT")
-            .arg(0);
-        pipe.cmd("XLEN").arg(stream);
-        pipe.cmd("MEMORY").arg("USAGE").arg(stream);
+            .arg(0_u64);
+        commands.cmd("XLEN").arg(stream);
+        commands.cmd("MEMORY").arg("USAGE").arg(stream);
         let answers = connection
-            .send(&pipe)
+            .send(commands)
             .await?
             .into_iter()
             .map(checked)
@@ -101,25 +103,26 @@ impl ReplyStreamReader {
         let (length, bytes) = (count(length)?, u64::try_from(*bytes).unwrap_or(0));
         if bytes > most_bytes {
             let keep = u128::from(length) * u128::from(most_bytes) / u128::from(bytes);
-            let mut pipe = redis::pipe();
-            pipe.cmd("XTRIM")
+            let mut commands = Commands::new();
+            commands
+                .cmd("XTRIM")
                 .arg(stream)
                 .arg("MAXLEN")
                 .arg("~")
                 .arg(u64::try_from(keep).unwrap_or(u64::MAX))
                 .arg("LIMIT")
-                .arg(0);
-            checked(connection.one(&pipe).await?)?;
+                .arg(0_u64);
+            checked(connection.one(commands).await?)?;
         }
         Ok(())
     }
 
     /// The last id of the stream, if there is one.
     async fn end(&self, connection: &mut Connection) -> Result<Option<EntryId>, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("EXISTS").arg(&self.stream);
-        pipe.cmd("XINFO").arg("STREAM").arg(&self.stream);
-        let mut answers = connection.send(&pipe).await?.into_iter();
+        let mut commands = Commands::new();
+        commands.cmd("EXISTS").arg(&self.stream);
+        commands.cmd("XINFO").arg("STREAM").arg(&self.stream);
+        let mut answers = connection.send(commands).await?.into_iter();
         if checked(answers.next().unwrap_or_default())? == Value::Int(0) {
             return Ok(None);
         }

@@ -1,17 +1,19 @@
 //! What a client writes to the request stream: new entries, withdrawals, and the length asked for in
 //! the same breath.
 
-use redis::Pipeline;
-
 use super::{
     Connection, EntryId, WireError,
     entry::{count, text},
     fault::checked,
+    resp::Commands,
 };
+
+/// About what an entry takes with a short body.
+const BYTES_PER_ENTRY: usize = 300;
 
 /// Commands that go out in one write.
 pub(crate) struct RequestBatch {
-    pipe: Pipeline,
+    commands: Commands,
     added: usize,
     withdrawn: bool,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Written {
 impl RequestBatch {
     pub(crate) fn with_capacity(entries: usize) -> Self {
         Self {
-            pipe: Pipeline::with_capacity(entries + 2),
+            commands: Commands::with_capacity(BYTES_PER_ENTRY * (entries + 1)),
             added: 0,
             withdrawn: false,
         }
@@ -38,7 +40,7 @@ impl RequestBatch {
 
     /// Adds an entry of one field.
     pub(crate) fn add(&mut self, stream: &str, field: &str, value: &[u8]) {
-        self.pipe
+        self.commands
             .cmd("XADD")
             .arg(stream)
             .arg("*")
@@ -49,7 +51,7 @@ impl RequestBatch {
 
     /// Takes entries back that nobody waits for.
     pub(crate) fn withdraw(&mut self, stream: &str, ids: &[EntryId]) {
-        self.pipe.cmd("XDEL").arg(stream).arg(ids);
+        self.commands.cmd("XDEL").arg(stream).arg(ids);
         self.withdrawn = true;
     }
 
@@ -59,8 +61,8 @@ impl RequestBatch {
         connection: &mut Connection,
         stream: &str,
     ) -> Result<Written, WireError> {
-        self.pipe.cmd("XLEN").arg(stream);
-        let mut answers = connection.send(&self.pipe).await?.into_iter();
+        self.commands.cmd("XLEN").arg(stream);
+        let mut answers = connection.send(self.commands).await?.into_iter();
         let added = answers
             .by_ref()
             .take(self.added)

@@ -3,90 +3,84 @@
 //! Certificates are always checked, against the public authorities or those of the CA file. rustls names what is
 //! wrong by its own terms; whoever reads the log wants to know which file or server to mend.
 
-use std::{error::Error, io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
-use redis::{ClientTlsConfig, RedisError, TlsCertificates};
 use rustls::{
-    AlertDescription, CertificateError,
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use tokio_rustls::TlsConnector;
+use webpki_roots::TLS_SERVER_ROOTS;
 
-use super::{WireError, file::read};
+use super::{WireError, exchange::Unanswered, file::read};
 use crate::{config::ClientCertificate, error::Fault};
 
-/// The certificates that the settings name, read anew so that renewed ones are picked up; `None` where they name none.
-pub(super) async fn certificates(
+/// What speaks TLS by these certificates. They are read anew so that renewed ones are picked up.
+pub(super) async fn connector(
     ca_file: Option<&Path>,
     client_certificate: Option<&ClientCertificate>,
-) -> Result<Option<TlsCertificates>, WireError> {
-    if ca_file.is_none() && client_certificate.is_none() {
-        return Ok(None);
+) -> Result<TlsConnector, WireError> {
+    let mut trusted = RootCertStore::empty();
+    match ca_file {
+        Some(file) => {
+            for certificate in read_certificates(file).await? {
+                let added = trusted.add(certificate);
+                added.map_err(|_| unusable(file, "a broken certificate"))?;
+            }
+        }
+        None => trusted.extend(TLS_SERVER_ROOTS.iter().cloned()),
     }
-    let root_cert = match ca_file {
-        Some(file) => Some(read_certificates(file).await?),
-        None => None,
+    let config = ClientConfig::builder().with_root_certificates(trusted);
+    let config = match client_certificate {
+        None => config.with_no_client_auth(),
+        Some(files) => {
+            let chain = read_certificates(&files.certificate_file).await?;
+            let key = read_key(&files.key_file).await?;
+            config.with_client_auth_cert(chain, key).map_err(|error| {
+                let what = format!("the client certificate and its key cannot be used: {error}");
+                WireError::new(Fault::Tls, what)
+            })?
+        }
     };
-    let client_tls = match client_certificate {
-        Some(files) => Some(ClientTlsConfig {
-            client_cert: read_certificates(&files.certificate_file).await?,
-            client_key: read_key(&files.key_file).await?,
-        }),
-        None => None,
-    };
-    Ok(Some(TlsCertificates {
-        client_tls,
-        root_cert,
-    }))
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What to do about a connection that failed for a reason of TLS; `None` where that was not the reason.
+/// What to do about an error of a connection that is one of TLS; `None` where it is not.
 ///
 /// rustls reports what it does not trust, or does not understand, as invalid data.
-pub(super) fn advice(error: &RedisError) -> Option<String> {
-    let io = io_error(error).filter(|io| io.kind() == io::ErrorKind::InvalidData)?;
-    let cause = io
+pub(super) fn advice(error: &io::Error) -> Option<String> {
+    if error.kind() != io::ErrorKind::InvalidData {
+        return None;
+    }
+    let cause = error
         .get_ref()
         .and_then(|cause| cause.downcast_ref::<rustls::Error>());
     Some(match cause.and_then(what_to_do) {
-        Some(advice) => format!("{advice} ({io})"),
-        None => io.to_string(),
+        Some(advice) => format!("{advice} ({error})"),
+        None => error.to_string(),
     })
 }
 
-/// What is said of a new connection that ended before the server answered anything.
+/// What is said of a new connection that brought no answer.
 ///
 /// TLS 1.3 lets a client speak before the server has looked at its certificate: one that the server does not accept
 /// shows as a connection that was made, and is closed.
-pub(super) fn unanswered(error: RedisError, encrypted: bool) -> WireError {
-    let closed = io_error(&error).is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe);
-    let timed_out = error.is_timeout();
-    let mut error = WireError::from(error);
-    match (closed, encrypted) {
-        (true, true) => WireError::new(
+pub(super) fn unanswered(unanswered: Unanswered, encrypted: bool) -> WireError {
+    match (&unanswered, encrypted) {
+        (Unanswered::Closed, true) => WireError::new(
             Fault::Tls,
             "the server ended the connection at once: it asks for a client certificate, or does not trust our client \
              certificate",
         ),
-        (true, false) => {
-            error.message +=
-                ": the server ended the connection at once; if it speaks TLS, use rediss://";
-            error
+        // A server that waits for TLS closes or resets a connection without, or sends an alert, which is no answer.
+        (Unanswered::Closed | Unanswered::Malformed(_) | Unanswered::Io(_), false) => {
+            WireError::new(
+                Fault::Disconnected,
+                format!("{unanswered}; if it speaks TLS, use rediss://"),
+            )
         }
-        (false, true) if timed_out => {
-            error.message += ": the server is slow, or does not speak TLS on this port";
-            error
-        }
-        (false, _) => error,
+        _ => unanswered.into(),
     }
-}
-
-/// The redis crate folds TLS failures into I/O errors, and hides those in an `Arc` that downcasts to
-/// nothing but itself.
-fn io_error(error: &RedisError) -> Option<&io::Error> {
-    error
-        .source()?
-        .downcast_ref::<Arc<dyn Error + Send + Sync>>()?
-        .downcast_ref::<io::Error>()
 }
 
 fn what_to_do(error: &rustls::Error) -> Option<&'static str> {
@@ -132,25 +126,21 @@ fn what_to_do(error: &rustls::Error) -> Option<&'static str> {
     })
 }
 
-/// The bytes of a PEM file that holds at least one certificate, and nothing broken.
-async fn read_certificates(file: &Path) -> Result<Vec<u8>, WireError> {
+/// What a PEM file holds, at least one certificate and nothing broken.
+async fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, WireError> {
     let pem = read(file, Fault::Tls).await?;
-    let count = CertificateDer::pem_slice_iter(&pem)
+    let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| unusable(file, "a broken certificate"))?
-        .len();
-    match count {
-        0 => Err(unusable(file, "no certificate")),
-        _ => Ok(pem),
+        .map_err(|_| unusable(file, "a broken certificate"))?;
+    match certificates.is_empty() {
+        true => Err(unusable(file, "no certificate")),
+        false => Ok(certificates),
     }
 }
 
-async fn read_key(file: &Path) -> Result<Vec<u8>, WireError> {
+async fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, WireError> {
     let pem = read(file, Fault::Tls).await?;
-    match PrivateKeyDer::from_pem_slice(&pem) {
-        Ok(_) => Ok(pem),
-        Err(_) => Err(unusable(file, "no private key")),
-    }
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| unusable(file, "no private key"))
 }
 
 /// What is in the file is not repeated: it may be a key.

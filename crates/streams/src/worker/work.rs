@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use common::telemetry::panic_text;
 use futures_util::FutureExt;
 use tokio::{
@@ -55,13 +56,13 @@ pub(super) fn take(
     if deliveries > 1 {
         core.metrics.reclaimed.inc();
     }
-    let Some(fields) = entry.fields.clone() else {
+    let Some(fields) = &entry.fields else {
         // Withdrawn by its caller between two deliveries: only the reference is left to remove.
         core.settle
             .push(Finished::new(in_hand, None, core.settle_by()));
         return;
     };
-    match classify(core, entry, fields, deliveries) {
+    match classify(core, &entry, fields, deliveries) {
         Ok((request_id, envelope)) => {
             core.metrics.queue.observe(age.as_secs_f64());
             if age >= envelope.ttl {
@@ -101,14 +102,14 @@ pub(super) fn take(
 /// Tells a request from what has to go to the dead letters.
 fn classify(
     core: &Core,
-    entry: Entry,
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    entry: &Entry,
+    fields: &[(Bytes, Bytes)],
     deliveries: u64,
 ) -> Result<(Uuid, RequestEnvelope), Box<Found>> {
     let before = deliveries.saturating_sub(1);
     let dead = |cause, detail: String, caller| {
         Box::new(Found {
-            entry,
+            entry: entry.clone(),
             cause,
             detail,
             deliveries: before,

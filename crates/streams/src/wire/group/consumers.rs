@@ -7,6 +7,7 @@ use crate::wire::{
     Connection, WireError,
     entry::{array, count, integer, text},
     fault::checked,
+    resp::Commands,
 };
 
 /// Deletes a consumer unless something is pending for it; between the check and the deletion nothing
@@ -27,14 +28,15 @@ impl Group {
         connection: &mut Connection,
         consumer: &str,
     ) -> Result<bool, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("EVAL")
+        let mut commands = Commands::new();
+        commands
+            .cmd("EVAL")
             .arg(DELETE_CONSUMER)
-            .arg(1)
+            .arg(1_u64)
             .arg(&self.names.requests)
             .arg(&self.names.group)
             .arg(consumer);
-        Ok(integer(&checked(connection.one(&pipe).await?)?)? == 1)
+        Ok(integer(&checked(connection.one(commands).await?)?)? == 1)
     }
 
     /// The consumers that have nothing pending and were idle for at least `idle`.
@@ -43,13 +45,14 @@ impl Group {
         connection: &mut Connection,
         idle: Duration,
     ) -> Result<Vec<String>, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XINFO")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XINFO")
             .arg("CONSUMERS")
             .arg(&self.names.requests)
             .arg(&self.names.group);
         let mut dead = Vec::new();
-        for consumer in array(checked(connection.one(&pipe).await?)?)? {
+        for consumer in array(checked(connection.one(commands).await?)?)? {
             let (mut name, mut pending, mut idle_ms) = (None, 0, 0);
             let mut fields = array(consumer)?.into_iter();
             while let (Some(field), Some(value)) = (fields.next(), fields.next()) {

@@ -5,13 +5,12 @@
 //! over; a claim that comes late would then steal work that runs. So these commands are one script: it looks at the
 //! owner and claims in the same step. The model in `crates/model` finds the thefts where it does not.
 
-use redis::{Pipeline, Value};
-
 use super::{Group, millis};
 use crate::wire::{
     Connection, EntryId, WireError,
     entry::{array, text},
     fault::checked,
+    resp::{Commands, Value},
 };
 
 /// Claims those entries that are pending for this consumer, and no others.
@@ -57,9 +56,9 @@ impl Group {
     ) -> Result<Vec<EntryId>, WireError> {
         let mut renewed = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MOST) {
-            let mut pipe = redis::pipe();
-            self.claim_own(&mut pipe, "renew", ids);
-            for answer in array(checked(connection.one(&pipe).await?)?)? {
+            let mut commands = Commands::new();
+            self.claim_own(&mut commands, "renew", ids);
+            for answer in array(checked(connection.one(commands).await?)?)? {
                 let claimed = array(answer)?.into_iter().filter(|id| *id != Value::Nil);
                 for id in claimed {
                     renewed.push(text(id)?.parse()?);
@@ -78,9 +77,9 @@ impl Group {
     ) -> Result<usize, WireError> {
         let mut handed_back = 0;
         for ids in ids.chunks(MOST) {
-            let mut pipe = redis::pipe();
-            self.claim_own(&mut pipe, "back", ids);
-            for answer in array(checked(connection.one(&pipe).await?)?)? {
+            let mut commands = Commands::new();
+            self.claim_own(&mut commands, "back", ids);
+            for answer in array(checked(connection.one(commands).await?)?)? {
                 handed_back += usize::from(!array(answer)?.is_empty());
             }
         }
@@ -88,10 +87,11 @@ impl Group {
     }
 
     /// Adds the script to what is sent; see there for `what_for`.
-    pub(super) fn claim_own(&self, pipe: &mut Pipeline, what_for: &str, ids: &[EntryId]) {
-        pipe.cmd("EVAL")
+    pub(super) fn claim_own(&self, commands: &mut Commands, what_for: &str, ids: &[EntryId]) {
+        commands
+            .cmd("EVAL")
             .arg(CLAIM_OWN)
-            .arg(1)
+            .arg(1_u64)
             .arg(&self.names.requests)
             .arg(&self.names.group)
             .arg(&self.consumer)

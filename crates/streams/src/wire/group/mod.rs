@@ -13,9 +13,11 @@ mod take;
 
 use std::time::Duration;
 
-use redis::Value;
-
-use super::{Connection, WireError, fault::checked};
+use super::{
+    Connection, WireError,
+    fault::checked,
+    resp::{Commands, Value},
+};
 use crate::keys::StreamNames;
 
 pub(crate) use settle::{Settled, SettledBatch};
@@ -37,15 +39,16 @@ impl Group {
         names: &StreamNames,
         connection: &mut Connection,
     ) -> Result<bool, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XGROUP")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XGROUP")
             .arg("CREATE")
             .arg(&names.requests)
             .arg(&names.group)
             .arg("0")
             .arg("MKSTREAM");
-        match connection.one(&pipe).await? {
-            Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(false),
+        match connection.one(commands).await? {
+            Value::Error(words) if words.starts_with(b"BUSYGROUP") => Ok(false),
             answer => checked(answer).map(|_ok| true),
         }
     }

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use redis::Value;
-
 use super::{
     Group,
     settle::{RefusedReply, Settled, SettledBatch, reply_streams},
 };
-use crate::wire::{Connection, EntryId, WireError, entry::count, fault::checked};
+use crate::wire::{
+    Connection, EntryId, WireError,
+    entry::count,
+    fault::checked,
+    resp::{Commands, Value},
+};
 
 /// Settles one request with its reply.
 ///
@@ -55,7 +58,7 @@ impl Group {
         refusal: WireError,
     ) -> Result<SettledBatch, WireError> {
         let with_delete = connection.server.acks_with_delete();
-        let mut pipe = redis::pipe();
+        let mut commands = Commands::new();
         let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for item in batch {
             let Some((stream, id, value)) = item.reply else {
@@ -63,13 +66,13 @@ impl Group {
             };
             let id = &*id.hyphenated().encode_lower(&mut name);
             if item.ack {
-                pipe.cmd("EVAL").arg(SETTLE_ONE).arg(1);
-                pipe.arg(&self.names.requests);
-                pipe.arg(&self.names.group).arg(item.entry);
-                pipe.arg(id).arg(value).arg(stream);
-                pipe.arg(u8::from(with_delete));
+                commands.cmd("EVAL").arg(SETTLE_ONE).arg(1_u64);
+                commands.arg(&self.names.requests);
+                commands.arg(&self.names.group).arg(item.entry);
+                commands.arg(id).arg(value).arg(stream);
+                commands.arg(u64::from(with_delete));
             } else {
-                pipe.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
+                commands.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
             }
         }
         let unanswered: Vec<EntryId> = batch
@@ -78,10 +81,10 @@ impl Group {
             .map(|item| item.entry)
             .collect();
         if !unanswered.is_empty() {
-            self.delete_and_ack(&mut pipe, &unanswered, with_delete);
+            self.delete_and_ack(&mut commands, &unanswered, with_delete);
         }
-        self.retain(&mut pipe, &reply_streams(batch), reply_retention);
-        let mut answers = connection.send(&pipe).await?.into_iter();
+        self.retain(&mut commands, &reply_streams(batch), reply_retention);
+        let mut answers = connection.send(commands).await?.into_iter();
 
         let mut settled = SettledBatch {
             refused: Vec::new(),

@@ -11,7 +11,6 @@
 
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
 use uuid::Uuid;
 
 use super::{Group, millis};
@@ -19,6 +18,7 @@ use crate::wire::{
     Connection, EntryId, WireError,
     entry::{array, count},
     fault::checked,
+    resp::{Commands, Value},
 };
 
 /// A finished piece of work on its way out.
@@ -60,7 +60,7 @@ impl Group {
         batch: &[Settled<'_>],
         reply_retention: Duration,
     ) -> Result<SettledBatch, WireError> {
-        let mut pipe = redis::pipe();
+        let mut commands = Commands::new();
         let streams = reply_streams(batch);
         let acked: Vec<EntryId> = batch
             .iter()
@@ -69,29 +69,30 @@ impl Group {
             .collect();
         let transaction = !streams.is_empty() && !acked.is_empty();
         if transaction {
-            pipe.cmd("MULTI");
+            commands.cmd("MULTI");
         }
         let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for stream in &streams {
-            pipe.cmd("XADD").arg(stream).arg("*");
+            commands.cmd("XADD").arg(stream).arg("*");
             for (_, id, value) in batch
                 .iter()
                 .filter_map(|item| item.reply)
                 .filter(|(to, ..)| to == stream)
             {
-                pipe.arg(&*id.hyphenated().encode_lower(&mut name))
+                commands
+                    .arg(&*id.hyphenated().encode_lower(&mut name))
                     .arg(value);
             }
         }
         let with_delete = connection.server.acks_with_delete();
         if !acked.is_empty() {
-            self.delete_and_ack(&mut pipe, &acked, with_delete);
+            self.delete_and_ack(&mut commands, &acked, with_delete);
         }
-        self.retain(&mut pipe, &streams, reply_retention);
+        self.retain(&mut commands, &streams, reply_retention);
         if transaction {
-            pipe.cmd("EXEC");
+            commands.cmd("EXEC");
         }
-        let mut answers = connection.send(&pipe).await?;
+        let mut answers = connection.send(commands).await?;
         if transaction {
             match carried_out(answers)? {
                 Ok(of_the_commands) => answers = of_the_commands,
@@ -136,26 +137,41 @@ impl Group {
     }
 
     /// Keeps reply streams of single clients for so long beyond their last reply.
-    pub(super) fn retain(&self, pipe: &mut Pipeline, streams: &[&str], reply_retention: Duration) {
+    pub(super) fn retain(
+        &self,
+        commands: &mut Commands,
+        streams: &[&str],
+        reply_retention: Duration,
+    ) {
         let dedicated = streams
             .iter()
             .filter(|stream| self.names.is_dedicated(stream));
         for stream in dedicated {
-            pipe.cmd("PEXPIRE").arg(stream).arg(millis(reply_retention));
+            commands
+                .cmd("PEXPIRE")
+                .arg(stream)
+                .arg(millis(reply_retention));
         }
     }
 
-    pub(super) fn delete_and_ack(&self, pipe: &mut Pipeline, ids: &[EntryId], with_delete: bool) {
+    pub(super) fn delete_and_ack(
+        &self,
+        commands: &mut Commands,
+        ids: &[EntryId],
+        with_delete: bool,
+    ) {
         if with_delete {
-            pipe.cmd("XACKDEL")
+            commands
+                .cmd("XACKDEL")
                 .arg(&self.names.requests)
                 .arg(&self.names.group);
-            pipe.arg("IDS").arg(ids.len()).arg(ids);
+            commands.arg("IDS").arg(ids.len()).arg(ids);
         } else {
             // Delete first: a crash in between leaves a reference that a sweep purges, while the other
             // order would leave an entry that no worker is ever given again.
-            pipe.cmd("XDEL").arg(&self.names.requests).arg(ids);
-            pipe.cmd("XACK")
+            commands.cmd("XDEL").arg(&self.names.requests).arg(ids);
+            commands
+                .cmd("XACK")
                 .arg(&self.names.requests)
                 .arg(&self.names.group)
                 .arg(ids);
@@ -185,9 +201,12 @@ impl Group {
             .map(|(id, _)| *id)
             .collect();
         if !missed.is_empty() {
-            let mut pipe = redis::pipe();
-            pipe.cmd("XDEL").arg(&self.names.requests).arg(&missed);
-            checked(connection.one(&pipe).await?)?;
+            let mut commands = Commands::new();
+            commands
+                .cmd("XDEL")
+                .arg(&self.names.requests)
+                .arg(&missed[..]);
+            checked(connection.one(commands).await?)?;
         }
         Ok((acked.len() - missed.len()) as u64)
     }
@@ -215,7 +234,7 @@ fn carried_out(answers: Vec<Value>) -> Result<Result<Vec<Value>, WireError>, Wir
     let mut answers = answers.into_iter();
     let begun = answers.next().unwrap_or_default();
     let end = answers.next_back().unwrap_or_default();
-    if matches!(begun, Value::ServerError(_)) {
+    if matches!(begun, Value::Error(_)) {
         // No right to a transaction: they were carried out as they came.
         return Ok(Ok(answers.collect()));
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
-
 use super::{Group, millis};
 use crate::{
     error::Fault,
@@ -11,6 +9,7 @@ use crate::{
         Connection, Entry, EntryId, WireError,
         entry::{array, count, deliveries, entries, integer, redis_time, streams, text},
         fault::checked,
+        resp::{Commands, Value},
     },
 };
 
@@ -65,21 +64,22 @@ impl Group {
         block: Option<Duration>,
         take_over: bool,
     ) -> Result<Fetched, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XREADGROUP")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XREADGROUP")
             .arg("GROUP")
             .arg(&self.names.group)
             .arg(&self.consumer);
-        pipe.arg("COUNT").arg(most);
+        commands.arg("COUNT").arg(most);
         if let Some(block) = block {
             // 0 would wait for ever.
-            pipe.arg("BLOCK").arg(millis(block).max(1));
+            commands.arg("BLOCK").arg(millis(block).max(1));
         }
         if take_over && connection.server.reads_with_claim() {
-            pipe.arg("CLAIM").arg(millis(self.lease));
+            commands.arg("CLAIM").arg(millis(self.lease));
         }
-        pipe.arg("STREAMS").arg(&self.names.requests).arg(">");
-        let (answer, redis_time) = timed(connection, pipe).await?;
+        commands.arg("STREAMS").arg(&self.names.requests).arg(">");
+        let (answer, redis_time) = timed(connection, commands).await?;
         let deliveries = streams(answer)?
             .into_iter()
             .map(|entry| Delivery {
@@ -102,19 +102,21 @@ impl Group {
         idle: Duration,
         most: usize,
     ) -> Result<Vec<PendingEntry>, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XPENDING")
+        let mut commands = Commands::new();
+        commands
+            .cmd("XPENDING")
             .arg(&self.names.requests)
             .arg(&self.names.group);
-        pipe.arg("IDLE")
+        commands
+            .arg("IDLE")
             .arg(millis(idle))
             .arg("-")
             .arg("+")
             .arg(most);
         if whose == Whose::Own {
-            pipe.arg(&self.consumer);
+            commands.arg(&self.consumer);
         }
-        pending_entries(connection.one(&pipe).await?)
+        pending_entries(connection.one(commands).await?)
     }
 
     /// Takes those of these entries that are still what `claim` says. References to entries that are gone are
@@ -125,17 +127,17 @@ impl Group {
         pending: &[PendingEntry],
         claim: Claim,
     ) -> Result<Fetched, WireError> {
-        let mut pipe = redis::pipe();
+        let mut commands = Commands::new();
         // Before the claims, so that no lease seems to start later than it did.
-        pipe.cmd("TIME");
+        commands.cmd("TIME");
         match claim {
-            Claim::Lapsed => self.claim_lapsed(&mut pipe, pending),
+            Claim::Lapsed => self.claim_lapsed(&mut commands, pending),
             Claim::Own => {
                 let ids: Vec<_> = pending.iter().map(|row| row.id).collect();
-                self.claim_own(&mut pipe, "again", &ids);
+                self.claim_own(&mut commands, "again", &ids);
             }
         }
-        let mut answers = connection.send(&pipe).await?.into_iter();
+        let mut answers = connection.send(commands).await?.into_iter();
         let redis_time = redis_time(answers.next().unwrap_or_default())?;
         let answers = match claim {
             Claim::Lapsed => answers.collect(),
@@ -154,12 +156,13 @@ impl Group {
             }));
         }
         if !gone.is_empty() {
-            let mut pipe = redis::pipe();
-            pipe.cmd("XACK")
+            let mut commands = Commands::new();
+            commands
+                .cmd("XACK")
                 .arg(&self.names.requests)
                 .arg(&self.names.group)
-                .arg(&gone);
-            checked(connection.one(&pipe).await?)?;
+                .arg(&gone[..]);
+            checked(connection.one(commands).await?)?;
         }
         Ok(Fetched {
             deliveries,
@@ -167,22 +170,23 @@ impl Group {
         })
     }
 
-    fn claim_lapsed(&self, pipe: &mut Pipeline, pending: &[PendingEntry]) {
+    fn claim_lapsed(&self, commands: &mut Commands, pending: &[PendingEntry]) {
         for row in pending {
-            pipe.cmd("XCLAIM")
+            commands
+                .cmd("XCLAIM")
                 .arg(&self.names.requests)
                 .arg(&self.names.group)
                 .arg(&self.consumer);
-            pipe.arg(millis(self.lease)).arg(row.id);
+            commands.arg(millis(self.lease)).arg(row.id);
         }
     }
 
     /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection; none where
     /// the ACL forbids to ask. A drain then cannot wake the read and cuts it after a while.
     pub(crate) async fn client_id(connection: &mut Connection) -> Result<Option<i64>, WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("CLIENT").arg("ID");
-        match checked(connection.one(&pipe).await?) {
+        let mut commands = Commands::new();
+        commands.cmd("CLIENT").arg("ID");
+        match checked(connection.one(commands).await?) {
             Ok(id) => integer(&id).map(Some),
             Err(error) if error.fault == Fault::NoPermission => Ok(None),
             Err(error) => Err(error),
@@ -194,9 +198,12 @@ impl Group {
         connection: &mut Connection,
         client_id: i64,
     ) -> Result<(), WireError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("CLIENT").arg("UNBLOCK").arg(client_id);
-        checked(connection.one(&pipe).await?).map(drop)
+        let mut commands = Commands::new();
+        commands
+            .cmd("CLIENT")
+            .arg("UNBLOCK")
+            .arg(client_id.to_string());
+        checked(connection.one(commands).await?).map(drop)
     }
 }
 
@@ -221,10 +228,10 @@ fn pending_entries(answer: Value) -> Result<Vec<PendingEntry>, WireError> {
 /// command out, however late the answer is read.
 async fn timed(
     connection: &mut Connection,
-    mut pipe: Pipeline,
+    mut commands: Commands,
 ) -> Result<(Value, Duration), WireError> {
-    pipe.cmd("TIME");
-    let answers = connection.send(&pipe).await?;
+    commands.cmd("TIME");
+    let answers = connection.send(commands).await?;
     let [answer, time] =
         <[Value; 2]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
     Ok((checked(answer)?, redis_time(time)?))

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, Value};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
@@ -28,6 +28,7 @@ use super::{
     entry::{array, text},
     fault::checked,
     login::Login,
+    resp::{Commands, Value},
 };
 use crate::{config::RedisConfig, error::Fault, mutex::lock};
 
@@ -121,20 +122,16 @@ async fn ask(
     sentinel: &ConnectionAddr,
     name: &str,
 ) -> Result<Primary, WireError> {
-    let info = sentinel.clone().into_connection_info()?;
-    let client = Login::at_sentinel(config).client(info).await?;
-    let settings = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(config.connect_timeout))
-        .set_response_timeout(Some(config.response_timeout));
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&settings)
-        .await?;
-    let mut pipe = redis::pipe();
+    let info = sentinel.clone().into_connection_info();
+    let info = info.map_err(|error| WireError::new(Fault::Other, error.category()))?;
+    let within = config.connect_timeout;
+    let mut exchange = Login::at_sentinel(config).open(&info, within).await?;
+    let mut commands = Commands::new();
     for question in ["GET-MASTER-ADDR-BY-NAME", "MASTER"] {
-        pipe.cmd("SENTINEL").arg(question).arg(name);
+        commands.cmd("SENTINEL").arg(question).arg(name);
     }
-    let mut answers = connection
-        .send_packed_commands(&pipe, 0, pipe.len())
+    let mut answers = exchange
+        .send(commands, config.response_timeout)
         .await?
         .into_iter();
     let address = checked(answers.next().unwrap_or_default())?;
