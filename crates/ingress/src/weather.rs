@@ -112,11 +112,15 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
 
 /// How long the request waited on the stream, was worked on, and took in all, in milliseconds.
 fn server_timing(queue: Duration, work: Duration, total: Duration) -> String {
-    let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+    // By whole microseconds: a float is ten times as dear to write.
+    let [queue, work, total] = [queue, work, total].map(|duration| duration.as_micros() as u64);
     format!(
-        "queue;dur={:.3}, work;dur={:.3}, total;dur={:.3}",
-        millis(queue),
-        millis(work),
-        millis(total)
+        "queue;dur={}.{:03}, work;dur={}.{:03}, total;dur={}.{:03}",
+        queue / 1000,
+        queue % 1000,
+        work / 1000,
+        work % 1000,
+        total / 1000,
+        total % 1000
     )
 }
