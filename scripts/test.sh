@@ -40,7 +40,8 @@ cargo build --workspace --bins --examples
 if [[ $# -eq 0 ]]; then
   cargo test --workspace --doc
 fi
-cargo nextest run --workspace "${which[@]}" "$@"
+# Most tests wait most of the time: for a Redis, a process, a lease.
+cargo nextest run --workspace --test-threads "$(($(nproc) + $(nproc) / 2))" "${which[@]}" "$@"
 if [[ -n $all && $# -eq 0 ]]; then
   scripts/fuzz.sh --runs 200000
   scripts/check-openapi.sh

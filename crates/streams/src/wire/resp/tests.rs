@@ -43,7 +43,10 @@ fn answers(bytes: &[u8]) -> Result<Option<Value>, Malformed> {
 
 proptest! {
     #[test]
-    fn what_redis_sends_is_read_however_it_is_cut(values in prop::collection::vec(any_value(), 1..4), piece in 1_usize..50) {
+    fn what_redis_sends_is_read_however_it_is_cut(
+        values in prop::collection::vec(any_value(), 1..4),
+        piece in 1_usize..50,
+    ) {
         let mut bytes = Vec::new();
         values.iter().for_each(|value| sent(value, &mut bytes));
         let (mut read, mut reader, mut found) = (BytesMut::new(), Answers::default(), Vec::new());
@@ -72,12 +75,19 @@ proptest! {
     }
 
     #[test]
-    fn nearly_an_answer_does_not_make_it_fail(bytes in "[-+:$*]?[-0-9]{0,3}(\r|\n|\r\n)?([-+:$*][-0-9]{0,3}\r\n[a-z]{0,3}\r\n){0,5}") {
+    fn nearly_an_answer_does_not_make_it_fail(
+        bytes in "[-+:$*]?[-0-9]{0,3}(\r|\n|\r\n)?([-+:$*][-0-9]{0,3}\r\n[a-z]{0,3}\r\n){0,5}",
+    ) {
         properties::answer(bytes.as_bytes());
     }
 
     #[test]
-    fn commands_are_sent_as_the_redis_crate_sends_them(words in prop::collection::vec((any::<u64>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..30)), 1..5)) {
+    fn commands_are_sent_as_the_redis_crate_sends_them(
+        words in prop::collection::vec(
+            (any::<u64>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..30)),
+            1..5,
+        ),
+    ) {
         let (mut ours, mut theirs) = (Commands::new(), redis::pipe());
         for (ms, seq, text) in &words {
             let ids = [EntryId { ms: *ms, seq: *seq }, EntryId::ZERO];
