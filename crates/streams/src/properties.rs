@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
     ClientConfig, StreamNames,
     clock::RedisClock,
     envelope::{MAX_HEAD_TEXT, MAX_TTL, Outcome, ReplyEnvelope, RequestEnvelope, request_id},
-    wire::{Answers, Entry, Value, foreign_entries},
+    wire::{Entry, compare_answer, foreign_entries},
 };
 
 const ID: &[u8; 36] = b"01234567-89ab-7cde-8f01-23456789abcd";
@@ -83,45 +83,9 @@ pub fn stream_entry(bytes: &[u8]) {
     }
 }
 
-/// What comes over a connection in place of an answer. It is read the same way at once and byte by byte, and where the
-/// redis crate reads an answer as well, that is the same one.
+/// What comes over a connection in place of an answer.
 pub fn answer(bytes: &[u8]) {
-    let mut whole = BytesMut::from(bytes);
-    let at_once = Answers::default().next(&mut whole);
-    let (mut read, mut answers) = (BytesMut::new(), Answers::default());
-    let mut bit_by_bit = Ok(None);
-    for byte in bytes {
-        read.extend_from_slice(&[*byte]);
-        bit_by_bit = answers.next(&mut read);
-        if bit_by_bit != Ok(None) {
-            break;
-        }
-    }
-    assert_eq!(at_once, bit_by_bit);
-    if let (Ok(Some(ours)), Ok(theirs)) = (at_once, redis::parse_redis_value(bytes)) {
-        assert!(is_the_same(&ours, &theirs), "{ours:?} is no {theirs:?}");
-    }
-}
-
-/// Whether both crates have read the same answer.
-pub(crate) fn is_the_same(ours: &Value, theirs: &redis::Value) -> bool {
-    match (ours, theirs) {
-        (Value::Nil, redis::Value::Nil) => true,
-        (Value::Int(ours), redis::Value::Int(theirs)) => ours == theirs,
-        (Value::Text(ours), redis::Value::BulkString(theirs)) => ours == theirs,
-        (Value::Text(ours), redis::Value::SimpleString(theirs)) => ours == theirs.as_bytes(),
-        (Value::Text(ours), redis::Value::Okay) => &ours[..] == b"OK",
-        (Value::Array(ours), redis::Value::Array(theirs)) => {
-            ours.len() == theirs.len()
-                && ours
-                    .iter()
-                    .zip(theirs)
-                    .all(|(ours, theirs)| is_the_same(ours, theirs))
-        }
-        // That crate takes the words apart.
-        (Value::Error(_), redis::Value::ServerError(_)) => true,
-        _ => false,
-    }
+    compare_answer(bytes);
 }
 
 /// However wrong an entry's id is, its age is between nothing and the whole time, so that its deadline lies within

@@ -38,4 +38,4 @@ pub(crate) use observe::{Announcement, Observation};
 pub(crate) use replies::{ReplyStreamReader, Resumed};
 pub(crate) use requests::{RequestBatch, Written};
 #[cfg(any(test, fuzzing))]
-pub(crate) use resp::{Answers, Value};
+pub(crate) use resp::compared::compare_answer;

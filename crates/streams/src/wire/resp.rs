@@ -319,5 +319,7 @@ fn number(digits: &[u8]) -> Result<i64, Malformed> {
     parsed.ok_or(Malformed("no number"))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod compared;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::properties;
+use super::{
+    compared::{compare_answer, is_the_same},
+    *,
+};
 
 /// How Redis would send it.
 fn sent(value: &Value, to: &mut Vec<u8>) {
@@ -64,21 +66,21 @@ proptest! {
     fn the_redis_crate_reads_the_same(value in any_value()) {
         let mut bytes = Vec::new();
         sent(&value, &mut bytes);
-        properties::answer(&bytes);
+        compare_answer(&bytes);
         let theirs = redis::parse_redis_value(&bytes).expect("well formed");
-        prop_assert!(properties::is_the_same(&value, &theirs), "{:?}", theirs);
+        prop_assert!(is_the_same(&value, &theirs), "{:?}", theirs);
     }
 
     #[test]
     fn no_bytes_make_it_fail(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        properties::answer(&bytes);
+        compare_answer(&bytes);
     }
 
     #[test]
     fn nearly_an_answer_does_not_make_it_fail(
         bytes in "[-+:$*]?[-0-9]{0,3}(\r|\n|\r\n)?([-+:$*][-0-9]{0,3}\r\n[a-z]{0,3}\r\n){0,5}",
     ) {
-        properties::answer(bytes.as_bytes());
+        compare_answer(bytes.as_bytes());
     }
 
     #[test]
