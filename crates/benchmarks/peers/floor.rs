@@ -1,0 +1,20 @@
+//! The floor: axum alone, answering from memory. No request/reply behind HTTP can cost less than this.
+
+use axum::routing::post;
+use axum::{Json, Router};
+use benchmarks::peer::{self, Reply, Request};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+fn main() -> anyhow::Result<()> {
+    peer::runtime()?.block_on(async {
+        let router = Router::new().route(peer::PATH, post(city));
+        let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+        axum::serve(listener, router).await?;
+        Ok(())
+    })
+}
+
+async fn city(Json(request): Json<Request>) -> Json<Reply> {
+    Json(Reply::new(Uuid::now_v7(), request))
+}

@@ -1,0 +1,228 @@
+//! What this project wants of itself, and whether a run reached it.
+
+use serde::Serialize;
+
+use crate::outcome::{Case, Comparison, Outcome};
+use crate::scenarios::Scenario;
+use crate::spread::Spread;
+use crate::system::Kind;
+
+/// A goal that a run says something about.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reached {
+    /// What is looked at.
+    pub what: &'static str,
+    /// The scenario that shows it.
+    pub scenario: String,
+    /// What is wanted.
+    pub goal: String,
+    /// What was found; the median counts.
+    pub found: Spread,
+    /// Whether that is enough.
+    pub met: bool,
+}
+
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+struct Goal {
+    what: &'static str,
+    scenario: Scenario,
+    bound: Bound,
+    figure: fn(&Outcome) -> Option<Spread>,
+}
+
+/// The goals that these outcomes say something about.
+pub fn goals(outcomes: &[Outcome]) -> Vec<Reached> {
+    let mut reached = Vec::new();
+    for goal in ALL {
+        let name = goal.scenario.name();
+        let outcome = outcomes.iter().find(|outcome| outcome.name == name);
+        let found = outcome.and_then(goal.figure);
+        if let Some(found) = found.filter(|found| found.median.is_finite()) {
+            let (sign, bound, met) = match goal.bound {
+                Bound::AtMost(bound) => ("≤", bound, found.median <= bound),
+                Bound::AtLeast(bound) => ("≥", bound, found.median >= bound),
+            };
+            reached.push(Reached {
+                what: goal.what,
+                scenario: name,
+                goal: format!("{sign} {bound}"),
+                found,
+                met,
+            });
+        }
+    }
+    reached
+}
+
+/// The scenarios that goals look at, each once.
+pub fn scenarios_with_goals() -> Vec<Scenario> {
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for goal in ALL {
+        if !scenarios.contains(&goal.scenario) {
+            scenarios.push(goal.scenario);
+        }
+    }
+    scenarios
+}
+
+const ALL: &[Goal] = &[
+    at_most("CPU per request ÷ NATS", Scenario::C64, 0.90, |of| {
+        Some(nats(of)?.cpu)
+    }),
+    at_most("CPU per request ÷ NATS", Scenario::C256, 0.90, |of| {
+        Some(nats(of)?.cpu)
+    }),
+    at_least("requests/s ÷ NATS", Scenario::C64, 1.05, |of| {
+        Some(nats(of)?.rate)
+    }),
+    at_least("requests/s ÷ NATS", Scenario::C256, 1.0, |of| {
+        Some(nats(of)?.rate)
+    }),
+    at_most(
+        "CPU per request ÷ straightforward",
+        Scenario::C64,
+        0.38,
+        |of| Some(streams(of)?.cpu),
+    ),
+    at_most(
+        "CPU per request ÷ straightforward",
+        Scenario::C256,
+        0.38,
+        |of| Some(streams(of)?.cpu),
+    ),
+    at_most("CPU per request ÷ floor", Scenario::C64, 2.2, |of| {
+        Some(against(of, Kind::Floor)?.cpu)
+    }),
+    at_most("p99 ÷ straightforward", Scenario::C64, 0.55, |of| {
+        Some(streams(of)?.p99)
+    }),
+    at_most("p99 ÷ straightforward", Scenario::C256, 0.55, |of| {
+        Some(streams(of)?.p99)
+    }),
+    at_most("p99 ÷ NATS", Scenario::C64, 1.0, |of| Some(nats(of)?.p99)),
+    at_most("p99 ÷ NATS", Scenario::C256, 1.0, |of| Some(nats(of)?.p99)),
+    at_most("p50 ÷ NATS", Scenario::C1, 0.95, |of| Some(nats(of)?.p50)),
+    at_most("CPU per request ÷ NATS", Scenario::Rate500, 1.0, |of| {
+        Some(nats(of)?.cpu)
+    }),
+    at_least(
+        "served, of what terminals can",
+        Scenario::Headline,
+        0.995,
+        |of| more(of.case("saturated")?, "share"),
+    ),
+    at_most("p99 at 450/s ÷ work time", Scenario::Headline, 1.5, |of| {
+        more(of.case("450/s")?, "p99PerWork")
+    }),
+    at_least("drain ÷ straightforward", Scenario::Backlog, 5.0, |of| {
+        Some(streams(of)?.rate)
+    }),
+    at_most("bytes per entry", Scenario::Backlog, 90.0, |of| {
+        more(of.case(Kind::Ours.name())?, "bytesPerEntry")
+    }),
+    at_most(
+        "CPU of 10 ingresses ÷ 1, dedicated",
+        Scenario::Ingresses,
+        1.3,
+        |of| Some(of.comparison("10, dedicated", "1, dedicated")?.cpu),
+    ),
+    at_most("CPU with AOF everysec ÷ none", Scenario::Aof, 1.15, |of| {
+        Some(of.comparison("everysec", "none")?.cpu)
+    }),
+    at_most("idle ingress, % of a core", Scenario::Idle, 0.5, |of| {
+        idle(of, "front")
+    }),
+    at_most("idle proxy, % of a core", Scenario::Idle, 0.5, |of| {
+        idle(of, "worker")
+    }),
+    at_most("idle Redis, % of a core", Scenario::Idle, 0.5, |of| {
+        idle(of, "broker")
+    }),
+    at_most(
+        "Redis commands/s of an idle pair",
+        Scenario::Idle,
+        10.0,
+        |of| idle(of, "commands"),
+    ),
+    at_most(
+        "memory per waiting caller ÷ floor",
+        Scenario::Waiting,
+        1.3,
+        |of| Some(per_caller(of, Kind::Ours)?.over(per_caller(of, Kind::Floor)?)),
+    ),
+    at_most(
+        "CPU of 10,000 callers ÷ 100",
+        Scenario::Waiting,
+        1.1,
+        |of| {
+            let (many, few) = ("ours, 10000 callers", "ours, 100 callers");
+            Some(of.comparison(many, few)?.cpu)
+        },
+    ),
+];
+
+const fn at_most(
+    what: &'static str,
+    scenario: Scenario,
+    bound: f64,
+    figure: fn(&Outcome) -> Option<Spread>,
+) -> Goal {
+    Goal {
+        what,
+        scenario,
+        bound: Bound::AtMost(bound),
+        figure,
+    }
+}
+
+const fn at_least(
+    what: &'static str,
+    scenario: Scenario,
+    bound: f64,
+    figure: fn(&Outcome) -> Option<Spread>,
+) -> Goal {
+    Goal {
+        what,
+        scenario,
+        bound: Bound::AtLeast(bound),
+        figure,
+    }
+}
+
+fn against(of: &Outcome, peer: Kind) -> Option<&Comparison> {
+    of.comparison(Kind::Ours.name(), peer.name())
+}
+
+fn nats(of: &Outcome) -> Option<&Comparison> {
+    against(of, Kind::Nats)
+}
+
+fn streams(of: &Outcome) -> Option<&Comparison> {
+    against(of, Kind::Straightforward)
+}
+
+fn idle(of: &Outcome, figure: &str) -> Option<Spread> {
+    more(of.case(Kind::Ours.name())?, figure)
+}
+
+fn more(case: &Case, name: &str) -> Option<Spread> {
+    let rounds = case.rounds.iter();
+    let figures: Option<Vec<f64>> = rounds.map(|round| round.more.get(name).copied()).collect();
+    Some(Spread::of(figures?.into_iter()))
+}
+
+/// What 9,900 more callers take of the front's memory.
+fn per_caller(of: &Outcome, kind: Kind) -> Option<Spread> {
+    let front = |callers: u32| {
+        let case = of.case(&format!("{}, {callers} callers", kind.name()))?;
+        more(case, "peak")
+    };
+    let (many, few) = (front(10_000)?, front(100)?);
+    // A peak only grows: the last round has it.
+    Some(Spread::of(std::iter::once((many.max - few.max) / 9_900.0)))
+}

@@ -1,0 +1,40 @@
+//! All systems under the same load: as much as they can take, or little.
+
+use super::Bench;
+use crate::load::Arrivals;
+use crate::outcome::Outcome;
+use crate::rounds::{Contender, in_turn};
+
+/// So many callers, each of whom asks again when it was answered.
+pub(super) async fn callers(
+    name: &'static str,
+    callers: usize,
+    bench: &Bench,
+) -> anyhow::Result<Outcome> {
+    let about = match callers {
+        1 => "one caller who asks again at once".to_owned(),
+        many => format!("{many} callers who ask again at once"),
+    };
+    all(name, about, Arrivals::Callers(callers), bench).await
+}
+
+/// 500 requests per second over 16 connections, which is little.
+pub(super) async fn rate(bench: &Bench) -> anyhow::Result<Outcome> {
+    let arrivals = Arrivals::Rate {
+        rate: 500.0,
+        connections: 16,
+    };
+    let about = "500 requests per second over 16 connections".to_owned();
+    all("rate500", about, arrivals, bench).await
+}
+
+async fn all(
+    name: &'static str,
+    about: String,
+    arrivals: Arrivals,
+    bench: &Bench,
+) -> anyhow::Result<Outcome> {
+    let contenders = Contender::all(arrivals, |spec| bench.adjust(spec));
+    let cases = in_turn(&contenders, bench.rounds(7, 5.0), &bench.tell).await?;
+    Ok(Outcome::last_against_each(name, about, cases))
+}

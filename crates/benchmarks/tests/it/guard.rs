@@ -1,0 +1,56 @@
+//! The guard trips over services that are slowed on purpose, and not over those that are as usual.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use benchmarks::guard::{Bounds, Usual};
+use benchmarks::{Arrivals, Case, Comparison, Contender, Kind, Rounds, Spec, in_turn};
+
+/// Far more than noise is in medians of so short rounds, far less than what the slowing costs.
+const SLACK: f64 = 1.3;
+
+fn contender(name: &str, spec: Spec) -> Contender {
+    Contender {
+        name: name.to_owned(),
+        promises: None,
+        spec,
+        arrivals: Arrivals::Callers(16),
+    }
+}
+
+/// The rounds from this one on, as a case of their own.
+fn part(case: &Case, rounds: std::ops::Range<usize>) -> Case {
+    Case {
+        rounds: case.rounds[rounds].to_vec(),
+        ..case.clone()
+    }
+}
+
+#[tokio::test]
+async fn services_that_are_slowed_on_purpose_trip_it_and_others_do_not() {
+    let contenders = [
+        contender("peer", Spec::new(Kind::Straightforward)),
+        contender("ours", Spec::new(Kind::Ours)),
+        // A line in the log for each request.
+        contender("slowed", Spec::new(Kind::Ours).setting("RUST_LOG", "debug")),
+    ];
+    let rounds = Rounds::new(10, Duration::from_millis(200));
+    let cases = in_turn(&contenders, rounds, &|_| ()).await.unwrap();
+    let [peer, ours, slowed] = &cases[..] else {
+        panic!("three were measured");
+    };
+    let compared = |case: &Case, rounds: std::ops::Range<usize>| {
+        Comparison::of(&part(case, rounds.clone()), &part(peer, rounds))
+    };
+    // What is usual is what one half of the rounds showed, and the other half is judged by it.
+    let usual = Usual::of(&compared(ours, 0..5));
+    let bounds = Bounds {
+        slack: SLACK,
+        usual: BTreeMap::from([("c16".to_owned(), usual)]),
+    };
+    let judged = |case: &Case| bounds.judge("c16", &compared(case, 5..10));
+    assert_eq!(judged(ours), []);
+    let dearer = judged(slowed);
+    let steps: Vec<_> = dearer.iter().map(|dearer| dearer.step).collect();
+    assert!(steps.contains(&"front"), "{dearer:?}, usual {usual:?}");
+}

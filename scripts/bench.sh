@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Measures both services beside what people would use in their place, on this machine: NATS request/reply, Redis
+# Streams as tutorials have them, and HTTP alone. Builds everything in release mode and starts servers of its own on
+# free ports. Paths are relative to where you are.
+#
+#   scripts/bench.sh                        everything, about an hour
+#   scripts/bench.sh --quick                the same with fewer and shorter rounds, about a quarter of an hour
+#   scripts/bench.sh --scenario c64,c256    some of it; docs/performance.md lists them
+#   scripts/bench.sh --goals                what the goals of docs/performance.md look at
+#   scripts/bench.sh --guard                whether a request got dearer, and at which step; under five minutes
+#   REDIS_SERVER=/path/to/redis-server NATS_SERVER=/path/to/nats-server scripts/bench.sh    other servers
+#
+# Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH. Prints tables and
+# writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0 measured, 1 a request failed,
+# something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says how to read it.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+called_in=$PWD
+. "$root/scripts/lib.sh"
+
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  usage
+  exit 0
+fi
+
+cd "$root"
+check_redis_server "$called_in"
+need_rust redis-server
+if [[ -z ${NATS_SERVER:-} ]]; then
+  # Debian has it in a folder that only root has on its path.
+  PATH=$PATH:/usr/sbin
+  need nats-server
+elif [[ $NATS_SERVER == */* ]]; then
+  NATS_SERVER=$(cd "$called_in" && realpath --strip --canonicalize-missing -- "$NATS_SERVER")
+fi
+cargo build --release --locked --package ingress --package proxy --package benchmarks --bins
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+cd "$called_in"
+exec "$target/release/bench" "$@"
