@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{Router, routing::post};
+use axum::{Router, http::Method, response::IntoResponse, routing::post};
 use prometheus::Registry;
-use service::{Exchanges, Probe, admin_routes, swagger_routes};
+use service::{App, Exchanges, Probe, admin_routes, swagger_routes};
 
 use crate::{
     openapi,
     weather::{self, Weather},
 };
+
+/// Where the weather is.
+const CITY: &str = "/WeatherForecast/city";
 
 /// What is served to everybody.
 pub(crate) fn app<P: Probe>(
@@ -17,13 +20,22 @@ pub(crate) fn app<P: Probe>(
     probe: P,
     registry: Registry,
     exchanges: &Exchanges,
-) -> Router {
+) -> App {
     let routes = Router::new()
-        .route("/WeatherForecast/city", post(weather::city))
-        .with_state(weather)
+        .route(CITY, post(weather::city))
+        .with_state(Arc::clone(&weather))
         .merge(admin_routes(probe, registry))
         .merge(swagger_routes(openapi::document()));
-    exchanges.around(routes)
+    // This is what nearly everybody asks for.
+    App::from(exchanges.around(routes)).shortcut(
+        exchanges,
+        Method::POST,
+        CITY,
+        move |id, request| {
+            let weather = Arc::clone(&weather);
+            async move { weather.answer(id, request).await.into_response() }
+        },
+    )
 }
 
 /// What is served on the address for probes and scrapes.

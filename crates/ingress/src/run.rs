@@ -58,8 +58,13 @@ async fn serve(
         timeout: bound.timeout + LAST_ANSWERS,
         ..bound
     };
-    let mut served =
-        pin!(endpoints.serve(app, admin, config.http.limits(), drain, shutdown.started()));
+    let mut served = pin!(endpoints.serve(
+        app,
+        admin.into(),
+        config.http.limits(),
+        drain,
+        shutdown.started()
+    ));
     let out_of_time = async {
         shutdown.started().await;
         sleep(bound.delay + bound.timeout).await;

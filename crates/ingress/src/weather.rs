@@ -49,6 +49,13 @@ impl Weather {
         }
     }
 
+    /// The weather, or why there is none.
+    pub(crate) async fn answer(&self, id: RequestId, request: Request) -> Result<Response, Error> {
+        self.ask(id, request)
+            .await
+            .inspect_err(|error| self.failures.log(id, error))
+    }
+
     /// Asks for the weather and waits for it. Dropped, which hyper does when the caller hangs up, it takes
     /// the request back from the stream.
     async fn ask(&self, id: RequestId, request: Request) -> Result<Response, Error> {
@@ -84,10 +91,7 @@ pub(crate) async fn city(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Result<Response, Error> {
-    weather
-        .ask(id, request)
-        .await
-        .inspect_err(|error| weather.failures.log(id, error))
+    weather.answer(id, request).await
 }
 
 /// The reply's bytes as they are, with how long they took.

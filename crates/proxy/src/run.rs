@@ -61,7 +61,13 @@ pub async fn run(
         delay: Duration::ZERO,
         timeout: LAST_ANSWERS,
     };
-    let http = endpoints.serve(app, admin, config.http.limits(), drain, until_worker_left);
+    let http = endpoints.serve(
+        app.into(),
+        admin.into(),
+        config.http.limits(),
+        drain,
+        until_worker_left,
+    );
 
     let handler = Arc::new(Handler::new(provider, terminals, metrics));
     let leave = async {

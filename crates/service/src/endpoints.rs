@@ -3,9 +3,9 @@
 
 use std::{future::Future, io, net::SocketAddr};
 
-use axum::Router;
 use tokio::{net::TcpListener, sync::oneshot};
 
+use crate::App;
 use crate::server::{self, Drain, Drained, Limits};
 
 /// Most connections of the admin address.
@@ -47,8 +47,8 @@ impl Endpoints {
     /// in flight is answered. The admin address answers to the end of that, so that a drain can be watched.
     pub async fn serve(
         self,
-        app: Router,
-        admin: Router,
+        app: App,
+        admin: App,
         limits: Limits,
         drain: Drain,
         shutdown: impl Future<Output = ()>,

@@ -1,7 +1,7 @@
 //! What every request and response goes through, whatever the route: an id, the bound on the request
 //! head, metrics, one log line, the body of a problem, security headers.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, future::Future, sync::Arc};
 
 use axum::{
     Router,
@@ -54,58 +54,74 @@ impl Exchanges {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn_with_state(
                 Arc::new(self.clone()),
-                exchange,
+                around_route,
             ))
     }
 }
 
-async fn exchange(
+/// As a layer of routes.
+async fn around_route(
     State(exchanges): State<Arc<Exchanges>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let id = RequestId::new();
-    let echoed = callers_id(request.headers()).cloned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let mut measurement = exchanges.metrics.begin(request.method(), route);
-    let method = request.method().clone();
-
-    let mut response = if head_fits(&request, exchanges.max_headers) {
-        request.extensions_mut().insert(id);
-        next.run(request).await
-    } else {
-        Problem::headers_too_large(MAX_HEADER_FIELDS, exchanges.max_headers).into_response()
+    let run = |id, mut request: Request| {
+        request.extensions_mut().insert::<RequestId>(id);
+        next.run(request)
     };
+    exchanges.exchange(route, request, run).await
+}
 
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        problem.write(id.0, &mut response);
+impl Exchanges {
+    /// One request from its head to its answer, which `answer` gives.
+    pub(crate) async fn exchange<F: Future<Output = Response>>(
+        &self,
+        route: &str,
+        request: Request,
+        answer: impl FnOnce(RequestId, Request) -> F,
+    ) -> Response {
+        let id = RequestId::new();
+        let echoed = callers_id(request.headers()).cloned();
+        let mut measurement = self.metrics.begin(request.method(), route);
+        let method = request.method().clone();
+
+        let mut response = if head_fits(&request, self.max_headers) {
+            answer(id, request).await
+        } else {
+            Problem::headers_too_large(MAX_HEADER_FIELDS, self.max_headers).into_response()
+        };
+
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            problem.write(id.0, &mut response);
+        }
+        let elapsed = measurement.answered(response.status());
+        tracing::debug!(
+            request_id = %id.0,
+            callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
+            %method,
+            route,
+            status = response.status().as_u16(),
+            duration_ms = elapsed.as_secs_f64() * 1e3,
+            "request answered"
+        );
+        let headers = response.headers_mut();
+        if let Some(id) = echoed.or_else(|| id.header()) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert(NO_PAGE);
+        response
     }
-    let elapsed = measurement.answered(response.status());
-    tracing::debug!(
-        request_id = %id.0,
-        callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
-        %method,
-        route,
-        status = response.status().as_u16(),
-        duration_ms = elapsed.as_secs_f64() * 1e3,
-        "request answered"
-    );
-    let headers = response.headers_mut();
-    if let Some(id) = echoed.or_else(|| id.header()) {
-        headers.insert(X_REQUEST_ID, id);
-    }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(NO_PAGE);
-    response
 }
 
 fn head_fits(request: &Request, max_bytes: usize) -> bool {

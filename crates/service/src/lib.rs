@@ -9,6 +9,7 @@
 mod process;
 pub mod settings;
 
+mod app;
 mod endpoints;
 pub mod server;
 
@@ -29,6 +30,7 @@ mod swagger;
 pub mod properties;
 
 pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
+pub use app::App;
 pub use body::{BodyError, read_body};
 pub use endpoints::{BindError, Endpoints};
 pub use exchange::Exchanges;

@@ -10,7 +10,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, Version, header},
 };
@@ -24,13 +23,13 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-use tower::Service;
 
 use super::{
     Limits, Stage,
     activity::{Activity, Overdue},
     observed::Observed,
 };
+use crate::App;
 
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8 << 10;
@@ -65,13 +64,13 @@ pub(super) fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// Serves one connection until it ends, is overdue, or the server is done with it.
 pub(super) async fn serve(
     stream: TcpStream,
-    router: Router,
+    app: App,
     protocol: auto::Builder<TokioExecutor>,
     limits: Limits,
     mut stage: watch::Receiver<Stage>,
 ) {
     let activity = Activity::new();
-    let service = service_fn(|request| exchange(router.clone(), activity.clone(), request));
+    let service = service_fn(|request| exchange(app.clone(), activity.clone(), request));
     let io = TokioIo::new(Observed::new(stream, activity.clone()));
     let mut connection = pin!(protocol.serve_connection(io, service));
     let mut alarm = pin!(sleep_until(Instant::now() + limits.header_timeout));
@@ -133,13 +132,13 @@ enum End {
 }
 
 async fn exchange(
-    mut router: Router,
+    app: App,
     activity: Activity,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let http2 = request.version() == Version::HTTP_2;
     let _handling = activity.begin(http2);
-    let mut response = router.call(request.map(Body::new)).await?;
+    let mut response = app.answer(request.map(Body::new)).await;
     if !http2 && (activity.is_draining() || leaves_input_unread(response.status())) {
         response
             .headers_mut()

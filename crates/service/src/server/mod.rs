@@ -22,7 +22,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::Router;
 use common::telemetry::LogThrottle;
 use hyper_util::{rt::TokioExecutor, server::conn::auto};
 pub use limits::{Drain, Limits};
@@ -31,6 +30,8 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
+
+use crate::App;
 
 /// How long to wait after an accept that failed for want of descriptors or memory: trying again at
 /// once would spin, and nothing is freed faster by it.
@@ -53,17 +54,17 @@ pub struct Drained {
     pub cut_off: usize,
 }
 
-/// Serves `router` on `listener` until `shutdown` resolves and the drain is over.
+/// Serves `app` on `listener` until `shutdown` resolves and the drain is over.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    app: App,
     limits: Limits,
     drain: Drain,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let server = Server {
         protocol: connection::protocol(&limits),
-        router,
+        app,
         limits,
         permits: Arc::new(Semaphore::new(limits.max_connections)),
         stage: watch::Sender::new(Stage::Serving),
@@ -95,7 +96,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 struct Server {
     protocol: auto::Builder<TokioExecutor>,
-    router: Router,
+    app: App,
     limits: Limits,
     permits: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
@@ -157,7 +158,7 @@ impl Server {
         }
         let connection = connection::serve(
             stream,
-            self.router.clone(),
+            self.app.clone(),
             self.protocol.clone(),
             self.limits,
             self.stage.subscribe(),

@@ -55,7 +55,7 @@ impl Server {
         let shutdown = async {
             stopped.await.ok();
         };
-        let ended = tokio::spawn(serve(listener, app, limits, drain, shutdown));
+        let ended = tokio::spawn(serve(listener, app.into(), limits, drain, shutdown));
         Self {
             address,
             stop: Some(stop),
