@@ -97,3 +97,73 @@ impl fmt::Debug for Shortcut {
         write!(f, "{} {}", self.method, self.path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::StatusCode, routing::post};
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::X_REQUEST_ID;
+
+    const PATH: &str = "/ask";
+
+    struct Fixture {
+        app: App,
+        registry: Registry,
+    }
+
+    /// One route that says how it was come by, and panics if asked to.
+    fn fixture() -> Fixture {
+        let registry = Registry::new();
+        let exchanges = Exchanges::new(&registry, 4096).unwrap();
+        let routes = Router::new().route(PATH, post(async || (StatusCode::IM_A_TEAPOT, "router")));
+        let app = App::from(exchanges.around(routes));
+        let app = app.shortcut(
+            &exchanges,
+            Method::POST,
+            PATH,
+            async |_, request: Request| {
+                assert_ne!(request.uri().query(), Some("panic"));
+                (StatusCode::ACCEPTED, "shortcut").into_response()
+            },
+        );
+        Fixture { app, registry }
+    }
+
+    async fn ask(app: &App, method: Method, target: &str) -> Response {
+        let request = Request::builder().method(method).uri(target);
+        let request = request.body(Body::empty()).unwrap();
+        let response = app.clone().answer(request).await;
+        assert!(response.headers().contains_key(X_REQUEST_ID));
+        assert!(response.headers().contains_key("x-content-type-options"));
+        response
+    }
+
+    #[tokio::test]
+    async fn the_shortcut_is_for_its_method_and_path_alone() {
+        let Fixture { app, .. } = fixture();
+        for (method, target, status) in [
+            (Method::POST, PATH, StatusCode::ACCEPTED),
+            (Method::POST, "/ask?more=1", StatusCode::ACCEPTED),
+            (Method::GET, PATH, StatusCode::METHOD_NOT_ALLOWED),
+            (Method::POST, "/ask/", StatusCode::NOT_FOUND),
+            (Method::POST, "/ASK", StatusCode::NOT_FOUND),
+        ] {
+            let response = ask(&app, method.clone(), target).await;
+            assert_eq!(response.status(), status, "{method} {target}");
+        }
+        let refused = ask(&app, Method::PUT, PATH).await;
+        assert_eq!(refused.headers()["allow"], "POST");
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_the_shortcut_is_answered_and_counted_like_any() {
+        let Fixture { app, registry } = fixture();
+        let response = ask(&app, Method::POST, "/ask?panic").await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let metrics = common::metrics::encode(&registry).unwrap();
+        let counted = r#"http_requests_total{method="POST",route="/ask",status="500"} 1"#;
+        assert!(metrics.contains(counted), "{metrics}");
+    }
+}

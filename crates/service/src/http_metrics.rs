@@ -56,7 +56,7 @@ impl HttpMetrics {
             method: method_label(method),
             route,
             begun: Instant::now(),
-            status: None,
+            answered: None,
         }
     }
 }
@@ -68,14 +68,16 @@ pub(crate) struct Measurement<'a> {
     method: &'static str,
     route: &'a str,
     begun: Instant,
-    status: Option<StatusCode>,
+    /// Once it is answered: with what, and after which time.
+    answered: Option<(StatusCode, Duration)>,
 }
 
 impl Measurement<'_> {
     /// The answer it gets, and how long it took.
     pub(crate) fn answered(&mut self, status: StatusCode) -> Duration {
-        self.status = Some(status);
-        self.begun.elapsed()
+        let elapsed = self.begun.elapsed();
+        self.answered = Some((status, elapsed));
+        elapsed
     }
 }
 
@@ -87,11 +89,14 @@ impl Drop for Measurement<'_> {
             in_flight,
         } = self.metrics;
         let (method, route) = (self.method, self.route);
-        let status = self.status.as_ref().map_or(CALLER_LEFT, StatusCode::as_str);
+        let (status, elapsed) = match &self.answered {
+            Some((status, elapsed)) => (status.as_str(), *elapsed),
+            None => (CALLER_LEFT, self.begun.elapsed()),
+        };
         in_flight.dec();
         duration
             .with_label_values(&[method, route])
-            .observe(self.begun.elapsed().as_secs_f64());
+            .observe(elapsed.as_secs_f64());
         requests.with_label_values(&[method, route, status]).inc();
     }
 }
