@@ -5,7 +5,7 @@
 
 use std::{io, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -49,6 +49,9 @@ pub(super) enum Unanswered {
     Spoilt,
     #[error("the server sent what nobody asked for")]
     Unasked,
+    /// It said why and closed the connection, since it has too many for instance.
+    #[error("the server closed the connection: {}", String::from_utf8_lossy(.0))]
+    TurnedAway(Bytes),
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(transparent)]
@@ -95,7 +98,10 @@ impl Exchange {
         match self.stream.read_buf(&mut self.read).now_or_never() {
             None => Ok(()),
             Some(Ok(0)) => Err(Unanswered::Closed),
-            Some(Ok(_)) => Err(Unanswered::Unasked),
+            Some(Ok(_)) => match self.answers.next(&mut self.read)? {
+                Some(Value::Error(words)) => Err(Unanswered::TurnedAway(words)),
+                _ => Err(Unanswered::Unasked),
+            },
             Some(Err(error)) => Err(error.into()),
         }
     }
@@ -111,9 +117,17 @@ impl Exchange {
                 continue;
             }
             self.read.reserve(ROOM);
-            if self.stream.read_buf(&mut self.read).await? == 0 {
-                return Err(Unanswered::Closed);
-            }
+            let ended = match self.stream.read_buf(&mut self.read).await {
+                Ok(0) => Unanswered::Closed,
+                Ok(_) => continue,
+                Err(error) => error.into(),
+            };
+            return match answers.pop() {
+                Some(Value::Error(words)) if answers.is_empty() => {
+                    Err(Unanswered::TurnedAway(words))
+                }
+                _ => Err(ended),
+            };
         }
         Ok(answers)
     }
@@ -136,6 +150,7 @@ impl From<Unanswered> for WireError {
             Unanswered::Closed
             | Unanswered::Spoilt
             | Unanswered::Unasked
+            | Unanswered::TurnedAway(_)
             | Unanswered::Malformed(_) => Fault::Disconnected,
         };
         Self::new(fault, unanswered.to_string())
@@ -152,4 +167,113 @@ pub(super) fn io_fault(error: &io::Error) -> WireError {
         _ => Fault::Disconnected,
     };
     WireError::new(fault, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn connected() -> (Exchange, DuplexStream) {
+        let (here, there) = duplex(1 << 10);
+        (Exchange::new(Box::new(here)), there)
+    }
+
+    fn pings(count: usize) -> Commands {
+        let mut commands = Commands::new();
+        for _ in 0..count {
+            commands.cmd("PING");
+        }
+        commands
+    }
+
+    async fn refusal(exchange: &mut Exchange) -> String {
+        let answers = exchange.send(pings(2), SHORT).await;
+        answers.expect_err("no answers").to_string()
+    }
+
+    #[tokio::test]
+    async fn answers_come_in_the_order_of_their_commands() {
+        let (mut exchange, mut server) = connected();
+        server.write_all(b"").await.expect("open");
+        let answering = async {
+            let mut asked = [0; 28];
+            server.read_exact(&mut asked).await.expect("both");
+            server
+                .write_all(b"+first\r\n$6\r\nsec")
+                .await
+                .expect("open");
+            tokio::task::yield_now().await;
+            server.write_all(b"ond\r\n").await.expect("open");
+        };
+        let (answers, ()) = tokio::join!(exchange.send(pings(2), SHORT), answering);
+        let text = |text: &'static str| Value::Text(text.into());
+        assert_eq!(answers.expect("two"), [text("first"), text("second")]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_meanwhile_is_not_written_to() {
+        let (mut exchange, server) = connected();
+        drop(server);
+        assert!(
+            refusal(&mut exchange)
+                .await
+                .ends_with("closed the connection")
+        );
+        assert!(!exchange.spoilt, "nothing was sent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_and_not_ended_spoils_the_connection() {
+        let (mut exchange, mut server) = connected();
+        assert!(refusal(&mut exchange).await.contains("no answer within 1s"));
+        server.write_all(b"+late\r\n").await.expect("open");
+        assert!(refusal(&mut exchange).await.contains("broken off"));
+
+        let (mut exchange, _server) = connected();
+        assert!(exchange.send(pings(1), SHORT).now_or_never().is_none());
+        assert!(refusal(&mut exchange).await.contains("broken off"));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_is_no_answer() {
+        let (mut exchange, mut server) = connected();
+        server.write_all(b"+hello\r\n").await.expect("open");
+        assert!(refusal(&mut exchange).await.contains("nobody asked for"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_why_it_closes_is_quoted() {
+        let (mut exchange, mut server) = connected();
+        server.write_all(b"-ERR too many\r\n").await.expect("open");
+        assert!(refusal(&mut exchange).await.ends_with(": ERR too many"));
+
+        let (mut exchange, mut server) = connected();
+        let answering = async {
+            let mut asked = [0; 28];
+            server.read_exact(&mut asked).await.expect("both");
+            server.write_all(b"-ERR too many\r\n").await.expect("open");
+            drop(server);
+        };
+        let (refusal, ()) = tokio::join!(refusal(&mut exchange), answering);
+        assert!(refusal.ends_with(": ERR too many"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_resp_ends_the_exchange() {
+        let (mut exchange, mut server) = connected();
+        let answering = async {
+            let mut asked = [0; 28];
+            server.read_exact(&mut asked).await.expect("both");
+            server
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n")
+                .await
+                .expect("open");
+        };
+        let (refusal, ()) = tokio::join!(refusal(&mut exchange), answering);
+        assert!(refusal.contains("does not speak the protocol"), "{refusal}");
+    }
 }

@@ -110,6 +110,27 @@ async fn redis_is_started_last() {
 }
 
 #[tokio::test]
+async fn a_redis_that_has_too_many_clients_is_quoted() {
+    let service = Service::start().await;
+    let mut admin = service.redis.connect().await.unwrap();
+    let mut most_clients = async |most: u32| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("maxclients").arg(most);
+        set.exec_async(&mut admin).await.unwrap();
+    };
+    most_clients(1).await;
+    let client = Client::connect(service.client_config()).await.unwrap();
+    becomes(true, async || {
+        let faults = client.health().faults;
+        let reader = faults.get("reader");
+        reader.is_some_and(|fault| fault.contains("max number of clients reached"))
+    })
+    .await;
+    most_clients(1_000).await;
+    client.ready().await;
+}
+
+#[tokio::test]
 async fn over_a_unix_socket_and_in_another_database() {
     let service = Service::start().await;
     let socket = service.redis.dir().join("redis.sock");
