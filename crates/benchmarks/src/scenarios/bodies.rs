@@ -25,7 +25,7 @@ const WARMS_UP: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let system = System::start(&bench.adjust(Spec::new(Kind::Engine))).await?;
-    let rounds = bench.rounds(5, 4.0);
+    let rounds = bench.rounds(7, 4.0);
     let mut looks = SIZES.map(|_| Vec::new());
     for _ in 0..rounds.count {
         for (size, looks) in SIZES.iter().zip(&mut looks) {

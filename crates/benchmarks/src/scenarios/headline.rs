@@ -26,16 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const COLUMNS: [Column; 3] = [
     Column {
-        name: "workTime",
-        title: "mean work time, s",
+        name: "workMillis",
+        title: "work, ms",
     },
     Column {
         name: "share",
-        title: "share of what the terminals can serve",
+        title: "% of possible",
     },
     Column {
         name: "p99PerWork",
-        title: "p99 ÷ work time",
+        title: "p99 ÷ work",
     },
 ];
 
@@ -46,7 +46,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
         ..spec
     });
     let system = System::start(&spec).await?;
-    let rounds = bench.rounds(3, 25.0);
+    let rounds = bench.rounds(5, 25.0);
     let loads = [
         ("saturated", Arrivals::Callers(CALLERS)),
         (
@@ -80,12 +80,12 @@ async fn look(system: &System, arrivals: Arrivals, times: Times) -> anyhow::Resu
     let after = worked(system).await?;
     let work = (after.seconds - before.seconds) / (after.count - before.count);
     let possible = (PROXIES * TERMINALS) as f64 / work;
-    let served = reports
-        .first()
-        .and_then(slope)
-        .context("it was too short")?;
-    figures.more.insert("workTime", work);
-    figures.more.insert("share", served / possible);
+    let served = reports.first().and_then(slope);
+    figures.rate = served.context("it was too short")?;
+    figures.more.insert("workMillis", work * 1e3);
+    figures
+        .more
+        .insert("share", 100.0 * figures.rate / possible);
     figures.more.insert("p99PerWork", figures.p99 / work);
     Ok(figures)
 }

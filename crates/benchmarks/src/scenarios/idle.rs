@@ -18,19 +18,19 @@ const LASTS: Duration = Duration::from_secs(30);
 const COLUMNS: [Column; 4] = [
     Column {
         name: "front",
-        title: "front, % of a core",
+        title: "front %",
     },
     Column {
         name: "broker",
-        title: "broker, % of a core",
+        title: "broker %",
     },
     Column {
         name: "worker",
-        title: "worker, % of a core",
+        title: "worker %",
     },
     Column {
         name: "commands",
-        title: "Redis commands/s",
+        title: "commands/s",
     },
 ];
 
@@ -72,7 +72,10 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
         figures.more.insert("commands", commands);
         cases.push(Case::new(kind.name().to_owned(), None, vec![figures]));
     }
-    let about = format!("no request for {} s", LASTS.as_secs());
+    let about = format!(
+        "no request for {} s; processor time in percent of a core, and commands that Redis got",
+        LASTS.as_secs()
+    );
     Ok(Outcome::new("idle", about, cases, Vec::new()).with_columns(&COLUMNS))
 }
 

@@ -49,7 +49,7 @@ pub enum Scenario {
 /// The most that the fronts ever had resident, which every look notes.
 const PEAK: Column = Column {
     name: "peak",
-    title: "most bytes of the front",
+    title: "front's peak, bytes",
 };
 
 /// How a run is to go.
@@ -93,10 +93,10 @@ impl Scenario {
 }
 
 impl Bench {
-    /// So many rounds of so many seconds; half of the time if it has to be quick, but never fewer than three rounds.
+    /// So many rounds of so many seconds; half of both if it has to be quick, but never fewer than three rounds.
     pub(crate) fn rounds(&self, count: usize, seconds: f64) -> Rounds {
         let (count, seconds) = match self.quick {
-            true => ((count * 5 / 7).max(3), seconds / 2.0),
+            true => ((count / 2).max(3), seconds / 2.0),
             false => (count, seconds),
         };
         Rounds::new(count, Duration::from_secs_f64(seconds))

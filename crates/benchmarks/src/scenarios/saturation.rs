@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::load::Arrivals;
 use crate::outcome::Outcome;
-use crate::rounds::{Contender, in_turn};
+use crate::rounds::{Contender, Rounds, in_turn};
 
 /// So many callers, each of whom asks again when it was answered.
 pub(super) async fn callers(
@@ -15,7 +15,14 @@ pub(super) async fn callers(
         1 => "one caller who asks again at once".to_owned(),
         many => format!("{many} callers who ask again at once"),
     };
-    all(name, about, Arrivals::Callers(callers), bench).await
+    all(
+        name,
+        about,
+        Arrivals::Callers(callers),
+        bench.rounds(11, 5.0),
+        bench,
+    )
+    .await
 }
 
 /// 500 requests per second over 16 connections, which is little.
@@ -25,16 +32,18 @@ pub(super) async fn rate(bench: &Bench) -> anyhow::Result<Outcome> {
         connections: 16,
     };
     let about = "500 requests per second over 16 connections".to_owned();
-    all("rate500", about, arrivals, bench).await
+    // Few requests come, so that each round has to last.
+    all("rate500", about, arrivals, bench.rounds(11, 10.0), bench).await
 }
 
 async fn all(
     name: &'static str,
     about: String,
     arrivals: Arrivals,
+    rounds: Rounds,
     bench: &Bench,
 ) -> anyhow::Result<Outcome> {
     let contenders = Contender::all(arrivals, |spec| bench.adjust(spec));
-    let cases = in_turn(&contenders, bench.rounds(7, 5.0), &bench.tell).await?;
+    let cases = in_turn(&contenders, rounds, &bench.tell).await?;
     Ok(Outcome::last_against_each(name, about, cases))
 }

@@ -19,7 +19,7 @@ pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
             contenders.push(Contender::ours(name, Arrivals::Callers(60), spec));
         }
     }
-    let cases = in_turn(&contenders, bench.rounds(5, 4.0), &bench.tell).await?;
+    let cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
     let pairs = [(1, 0), (2, 0), (4, 3), (5, 3), (5, 2)];
     let comparisons = pairs.map(|(case, against)| Comparison::of(&cases[case], &cases[against]));
     let about =
@@ -36,7 +36,7 @@ pub(super) async fn aof(bench: &Bench) -> anyhow::Result<Outcome> {
         });
         Contender::ours(name.to_owned(), Arrivals::Callers(64), spec)
     });
-    let cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
+    let cases = in_turn(&contenders, bench.rounds(11, 4.0), &bench.tell).await?;
     let about = "Redis's append-only file, written to disk each second; 64 callers".to_owned();
     Ok(Outcome::each_against_first("aof", about, cases))
 }
@@ -92,7 +92,7 @@ pub(super) async fn waiting(bench: &Bench) -> anyhow::Result<Outcome> {
     // Ten thousand connections take a while to come.
     let rounds = Rounds {
         warmup: Duration::from_secs(3),
-        ..bench.rounds(3, 8.0)
+        ..bench.rounds(5, 8.0)
     };
     let cases = in_turn(&contenders, rounds, &bench.tell).await?;
     let pairs = [(0, 2), (1, 2), (3, 2), (4, 2), (6, 5)];
@@ -107,6 +107,6 @@ async fn grown(
     contenders: &[Contender],
     bench: &Bench,
 ) -> anyhow::Result<Outcome> {
-    let cases = in_turn(contenders, bench.rounds(5, 4.0), &bench.tell).await?;
+    let cases = in_turn(contenders, bench.rounds(7, 4.0), &bench.tell).await?;
     Ok(Outcome::each_against_first(name, about.to_owned(), cases))
 }

@@ -42,6 +42,7 @@ async fn services_that_are_slowed_on_purpose_trip_it_and_others_do_not() {
     let compared = |case: &Case, rounds: std::ops::Range<usize>| {
         Comparison::of(&part(case, rounds.clone()), &part(peer, rounds))
     };
+    eprintln!("{:?}\n{:?}\n{:?}", Usual::of(&compared(ours, 0..5)), Usual::of(&compared(ours, 5..10)), Usual::of(&compared(slowed, 5..10)));
     // What is usual is what one half of the rounds showed, and the other half is judged by it.
     let usual = Usual::of(&compared(ours, 0..5));
     let bounds = Bounds {
