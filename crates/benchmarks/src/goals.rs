@@ -160,7 +160,7 @@ const ALL: &[Goal] = &[
         Scenario::Waiting,
         1.1,
         |of| {
-            let (many, few) = ("ours, 10000 callers", "ours, 100 callers");
+            let (many, few) = ("ours 10000", "ours 100");
             Some(of.comparison(many, few)?.cpu)
         },
     ),
@@ -219,7 +219,7 @@ fn more(case: &Case, name: &str) -> Option<Spread> {
 /// What 9,900 more callers take of the front's memory.
 fn per_caller(of: &Outcome, kind: Kind) -> Option<Spread> {
     let front = |callers: u32| {
-        let case = of.case(&format!("{}, {callers} callers", kind.name()))?;
+        let case = of.case(&format!("{} {callers}", kind.name()))?;
         more(case, "peak")
     };
     let (many, few) = (front(10_000)?, front(100)?);

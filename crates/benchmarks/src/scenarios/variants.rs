@@ -80,7 +80,7 @@ pub(super) async fn waiting(bench: &Bench) -> anyhow::Result<Outcome> {
             .front_setting("MAX_CONNECTIONS", "20000")
     };
     let case = |kind: Kind, callers: usize| Contender {
-        name: format!("{}, {callers} callers", kind.name()),
+        name: format!("{} {callers}", kind.name()),
         promises: None,
         spec: roomy(kind),
         arrivals: Arrivals::Callers(callers),

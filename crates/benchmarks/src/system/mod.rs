@@ -92,6 +92,11 @@ impl System {
         Ok(())
     }
 
+    /// Ends all fronts, at once.
+    pub(crate) fn without_fronts(&mut self) {
+        self.fronts.clear();
+    }
+
     async fn until_ready(&self, spec: &Spec) -> anyhow::Result<()> {
         let client = HttpClient::new()?;
         if spec.kind == Kind::Ours {

@@ -44,7 +44,7 @@ impl Kind {
         match self {
             Self::Floor => "floor",
             Self::Nats => "NATS",
-            Self::Straightforward => "straightforward Streams",
+            Self::Straightforward => "straightforward",
             Self::Ours => "ours",
             Self::Engine => "engine",
         }
