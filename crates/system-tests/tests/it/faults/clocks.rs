@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use testbed::{Folder, Load, RedisServer, eventually};
+use testbed::{Folder, Load, RedisServer, eventually, not_run};
 
 use super::equipment::faketime;
 use crate::redis_restarts::exposed;
@@ -123,10 +123,17 @@ async fn the_clock_of_redis_is_set_ahead() -> anyhow::Result<()> {
 }
 
 async fn redis_clock_is_set(fault: &str, seconds: i64) -> anyhow::Result<()> {
-    let Some(clock) = Clock::new("row 44, Redis's clock")? else {
+    let row = "row 44, Redis's clock";
+    let Some(clock) = Clock::new(row)? else {
         return Ok(());
     };
-    let redis = RedisServer::builder().through(clock.command());
+    let server = || RedisServer::builder().through(clock.command());
+    // A server that brings its allocator along asks for the time before the library can tell it, and ends.
+    if server().start().await.is_err() && RedisServer::start().await.is_ok() {
+        not_run(row, "this server does not run with libfaketime");
+        return Ok(());
+    }
+    let redis = server();
     let mut system = exposed().without_ledger().redis(redis).start().await?;
     let load = system.load(Load::Open { per_second: 60.0 });
     system.until_answered(60).await?;
