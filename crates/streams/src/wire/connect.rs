@@ -13,7 +13,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use tokio::sync::watch;
 
 use super::{
@@ -24,7 +24,6 @@ use super::{
     refused::Refused,
     resp::{Commands, Value},
     sentinel::{Primary, SentinelUrl, Sentinels},
-    tls,
 };
 use crate::{
     config::RedisConfig,
@@ -63,12 +62,6 @@ pub(crate) fn check_url(url: &str, with_certificates: bool) -> Result<(), Config
         _ if with_certificates => Err(ConfigError::NotEncrypted),
         _ => Ok(()),
     }
-}
-
-/// What the settings' check let pass.
-fn server_at(url: &str) -> Result<ConnectionInfo, WireError> {
-    url.into_connection_info()
-        .map_err(|error| WireError::new(Fault::Other, error.category()))
 }
 
 /// Opens connections to one Redis, or to the primary that sentinels name.
@@ -147,7 +140,7 @@ impl Connector {
 
     async fn attempt(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
         let (info, primary) = match &self.sentinels {
-            None => (server_at(&self.config.url)?, None),
+            None => (self.config.url.as_str().into_connection_info()?, None),
             Some(sentinels) => {
                 let asked = sentinels.ask().await;
                 let Some(primary) = sentinels.primary() else {
@@ -158,18 +151,15 @@ impl Connector {
                 (info, Some(primary))
             }
         };
-        let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-        let within = self.config.connect_timeout;
-        let mut exchange = Login::at_redis(&self.config).open(&info, within).await?;
         let mut probe = Server::probe();
         probe
             .cmd("CLIENT")
             .arg("SETNAME")
             .arg(format!("{}:{part}", self.name));
-        let mut answers = exchange
-            .send(probe, within)
-            .await
-            .map_err(|error| tls::unanswered(error, encrypted))?;
+        let login = Login::at_redis(&self.config);
+        let (exchange, mut answers) = login
+            .open(&info, probe, self.config.connect_timeout)
+            .await?;
         // The name is a courtesy to whoever reads CLIENT LIST; an ACL may forbid it.
         answers.pop();
         let server = Server::read(answers)?;

@@ -1,5 +1,7 @@
 //! From what Redis refuses to faults.
 
+use redis::RedisError;
+
 use super::resp::Value;
 use crate::error::Fault;
 
@@ -42,6 +44,13 @@ impl WireError {
             | Fault::WrongType
             | Fault::Busy => false,
         }
+    }
+}
+
+/// Of a URL, which the check of the settings let pass. What is wrong is told without the URL.
+impl From<RedisError> for WireError {
+    fn from(error: RedisError) -> Self {
+        Self::new(Fault::Other, error.category())
     }
 }
 

@@ -6,7 +6,13 @@ use std::{borrow::Cow, path::Path, time::Duration};
 use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::{
-    WireError, exchange::Exchange, fault::checked, file::read, reach::reach, resp::Commands, tls,
+    WireError,
+    exchange::Exchange,
+    fault::checked,
+    file::read,
+    reach::reach,
+    resp::{Commands, Value},
+    tls,
 };
 use crate::{
     config::{ClientCertificate, RedisConfig},
@@ -45,12 +51,14 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// A connection that is let in. A name or a password given here overrides that of the URL.
+    /// A connection that is let in, and what is answered to the `first` commands on it. A name or a password given
+    /// here overrides that of the URL.
     pub(super) async fn open(
         &self,
         info: &ConnectionInfo,
+        first: Commands,
         within: Duration,
-    ) -> Result<Exchange, WireError> {
+    ) -> Result<(Exchange, Vec<Value>), WireError> {
         let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let connector = match encrypted {
             true => Some(tls::connector(self.ca_file, self.client_certificate).await?),
@@ -59,41 +67,33 @@ impl<'a> Login<'a> {
         let settings = info.redis_settings();
         let mut commands = Commands::new();
         let password = self.password().await?;
-        let authenticates = match password.as_deref().or(settings.password()) {
-            Some(password) => {
-                commands.cmd("AUTH");
-                if let Some(username) = self.username.or(settings.username()) {
-                    commands.arg(username);
-                }
-                commands.arg(password);
-                true
+        let password = password.as_deref().or(settings.password());
+        if let Some(password) = password {
+            commands.cmd("AUTH");
+            if let Some(username) = self.username.or(settings.username()) {
+                commands.arg(username);
             }
-            None => false,
-        };
+            commands.arg(password);
+        }
         if settings.db() != 0 {
             commands.cmd("SELECT").arg(settings.db().to_string());
         }
+        let to_get_in = commands.count();
+        commands.append(first);
         let mut exchange = Exchange::new(reach(info.addr(), connector).await?);
-        if commands.count() > 0 {
-            let answers = exchange
-                .send(commands, within)
-                .await
-                .map_err(|error| tls::unanswered(error, encrypted))?;
-            let mut answers = answers.into_iter();
-            if authenticates {
-                let answer = checked(answers.next().unwrap_or_default());
-                // Whatever the words, it is this that the server did not take.
-                answer.map_err(|refusal| {
-                    let words = format!("authentication failed: {}", refusal.message);
-                    WireError::new(Fault::NoAuth, words)
-                })?;
-            }
-            answers
-                .map(checked)
-                .find_map(Result::err)
-                .map_or(Ok(()), Err)?;
+        let answers = exchange.send(commands, within).await;
+        let mut answers = answers.map_err(|error| tls::unanswered(error, encrypted))?;
+        let of_the_first = answers.split_off(to_get_in);
+        let mut answers = answers.into_iter().map(checked);
+        if password.is_some() {
+            // Whatever the words, it is this that the server did not take.
+            answers.next().transpose().map_err(|refusal| {
+                let words = format!("authentication failed: {}", refusal.message);
+                WireError::new(Fault::NoAuth, words)
+            })?;
         }
-        Ok(exchange)
+        answers.next().transpose()?;
+        Ok((exchange, of_the_first))
     }
 
     async fn password(&self) -> Result<Option<Cow<'a, str>>, WireError> {

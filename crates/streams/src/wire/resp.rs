@@ -9,6 +9,7 @@
 use std::str::from_utf8;
 
 use bytes::{Buf, Bytes, BytesMut};
+use itoa::Buffer;
 
 use super::EntryId;
 
@@ -81,6 +82,13 @@ impl Commands {
         self
     }
 
+    /// Adds these behind.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.end_command();
+        self.bytes.extend_from_slice(others.bytes());
+        self.count += others.count;
+    }
+
     /// How many commands there are.
     pub(crate) fn count(&self) -> usize {
         self.count
@@ -113,28 +121,9 @@ impl Commands {
 }
 
 fn header(to: &mut Vec<u8>, kind: u8, number: u64) {
-    let mut digits = Digits::default();
     to.push(kind);
-    to.extend_from_slice(digits.of(number));
+    to.extend_from_slice(Buffer::new().format(number).as_bytes());
     to.extend_from_slice(b"\r\n");
-}
-
-/// Room for the digits of a number.
-#[derive(Default)]
-struct Digits([u8; 20]);
-
-impl Digits {
-    fn of(&mut self, mut number: u64) -> &[u8] {
-        let mut at = self.0.len();
-        loop {
-            at -= 1;
-            self.0[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return &self.0[at..];
-            }
-        }
-    }
 }
 
 impl<W: Word + ?Sized> Word for &W {
@@ -163,7 +152,7 @@ impl Word for String {
 
 impl Word for u64 {
     fn write(&self, commands: &mut Commands) {
-        Digits::default().of(*self).write(commands);
+        Buffer::new().format(*self).write(commands);
     }
 }
 
@@ -175,8 +164,9 @@ impl Word for usize {
 
 impl Word for EntryId {
     fn write(&self, commands: &mut Commands) {
-        let (mut ms, mut seq) = (Digits::default(), Digits::default());
-        commands.word(&[ms.of(self.ms), b"-", seq.of(self.seq)]);
+        let (mut ms, mut seq) = (Buffer::new(), Buffer::new());
+        let (ms, seq) = (ms.format(self.ms), seq.format(self.seq));
+        commands.word(&[ms.as_bytes(), b"-", seq.as_bytes()]);
     }
 }
 

@@ -122,18 +122,14 @@ async fn ask(
     sentinel: &ConnectionAddr,
     name: &str,
 ) -> Result<Primary, WireError> {
-    let info = sentinel.clone().into_connection_info();
-    let info = info.map_err(|error| WireError::new(Fault::Other, error.category()))?;
-    let within = config.connect_timeout;
-    let mut exchange = Login::at_sentinel(config).open(&info, within).await?;
-    let mut commands = Commands::new();
+    let info = sentinel.clone().into_connection_info()?;
+    let mut questions = Commands::new();
     for question in ["GET-MASTER-ADDR-BY-NAME", "MASTER"] {
-        commands.cmd("SENTINEL").arg(question).arg(name);
+        questions.cmd("SENTINEL").arg(question).arg(name);
     }
-    let mut answers = exchange
-        .send(commands, config.response_timeout)
-        .await?
-        .into_iter();
+    let login = Login::at_sentinel(config);
+    let (_, answers) = login.open(&info, questions, config.connect_timeout).await?;
+    let mut answers = answers.into_iter();
     let address = checked(answers.next().unwrap_or_default())?;
     if address == Value::Nil {
         let unknown = format!("knows no primary by the name {name}");
