@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use self::Bound::{AtLeast, AtMost};
 use crate::outcome::{Case, Comparison, Outcome};
 use crate::scenarios::Scenario;
 use crate::spread::Spread;
@@ -44,8 +45,8 @@ pub fn goals(outcomes: &[Outcome]) -> Vec<Reached> {
         let found = outcome.and_then(goal.figure);
         if let Some(found) = found.filter(|found| found.median.is_finite()) {
             let (sign, bound, met) = match goal.bound {
-                Bound::AtMost(bound) => ("≤", bound, found.median <= bound),
-                Bound::AtLeast(bound) => ("≥", bound, found.median >= bound),
+                AtMost(bound) => ("≤", bound, found.median <= bound),
+                AtLeast(bound) => ("≥", bound, found.median >= bound),
             };
             reached.push(Reached {
                 what: goal.what,
@@ -71,94 +72,133 @@ pub fn scenarios_with_goals() -> Vec<Scenario> {
 }
 
 const ALL: &[Goal] = &[
-    at_most("CPU per request ÷ NATS", Scenario::C64, 0.90, |of| {
-        Some(nats(of)?.cpu)
-    }),
-    at_most("CPU per request ÷ NATS", Scenario::C256, 0.90, |of| {
-        Some(nats(of)?.cpu)
-    }),
-    at_least("requests/s ÷ NATS", Scenario::C64, 1.05, |of| {
+    goal(
+        "CPU per request ÷ NATS",
+        Scenario::C64,
+        AtMost(0.90),
+        |of| Some(nats(of)?.cpu),
+    ),
+    goal(
+        "CPU per request ÷ NATS",
+        Scenario::C256,
+        AtMost(0.90),
+        |of| Some(nats(of)?.cpu),
+    ),
+    goal("requests/s ÷ NATS", Scenario::C64, AtLeast(1.05), |of| {
         Some(nats(of)?.rate)
     }),
-    at_least("requests/s ÷ NATS", Scenario::C256, 1.0, |of| {
+    goal("requests/s ÷ NATS", Scenario::C256, AtLeast(1.0), |of| {
         Some(nats(of)?.rate)
     }),
-    at_most(
+    goal(
         "CPU per request ÷ straightforward",
         Scenario::C64,
-        0.38,
+        AtMost(0.38),
         |of| Some(streams(of)?.cpu),
     ),
-    at_most(
+    goal(
         "CPU per request ÷ straightforward",
         Scenario::C256,
-        0.38,
+        AtMost(0.38),
         |of| Some(streams(of)?.cpu),
     ),
-    at_most("CPU per request ÷ floor", Scenario::C64, 2.2, |of| {
-        Some(against(of, Kind::Floor)?.cpu)
-    }),
-    at_most("p99 ÷ straightforward", Scenario::C64, 0.55, |of| {
+    goal(
+        "CPU per request ÷ floor",
+        Scenario::C64,
+        AtMost(2.2),
+        |of| Some(against(of, Kind::Floor)?.cpu),
+    ),
+    goal("p99 ÷ straightforward", Scenario::C64, AtMost(0.55), |of| {
         Some(streams(of)?.p99)
     }),
-    at_most("p99 ÷ straightforward", Scenario::C256, 0.55, |of| {
-        Some(streams(of)?.p99)
+    goal(
+        "p99 ÷ straightforward",
+        Scenario::C256,
+        AtMost(0.55),
+        |of| Some(streams(of)?.p99),
+    ),
+    goal("p99 ÷ NATS", Scenario::C64, AtMost(1.0), |of| {
+        Some(nats(of)?.p99)
     }),
-    at_most("p99 ÷ NATS", Scenario::C64, 1.0, |of| Some(nats(of)?.p99)),
-    at_most("p99 ÷ NATS", Scenario::C256, 1.0, |of| Some(nats(of)?.p99)),
-    at_most("p50 ÷ NATS", Scenario::C1, 0.95, |of| Some(nats(of)?.p50)),
-    at_most("CPU per request ÷ NATS", Scenario::Rate500, 1.0, |of| {
-        Some(nats(of)?.cpu)
+    goal("p99 ÷ NATS", Scenario::C256, AtMost(1.0), |of| {
+        Some(nats(of)?.p99)
     }),
-    at_least(
+    goal("p50 ÷ NATS", Scenario::C1, AtMost(0.95), |of| {
+        Some(nats(of)?.p50)
+    }),
+    goal(
+        "CPU per request ÷ NATS",
+        Scenario::Rate500,
+        AtMost(1.0),
+        |of| Some(nats(of)?.cpu),
+    ),
+    goal(
         "served, % of what terminals can",
         Scenario::Headline,
-        99.5,
+        AtLeast(99.5),
         |of| more(of.case("saturated")?, "share"),
     ),
-    at_most("p99 at 450/s ÷ work time", Scenario::Headline, 1.5, |of| {
-        more(of.case("450/s")?, "p99PerWork")
-    }),
-    at_least("drain ÷ straightforward", Scenario::Backlog, 5.0, |of| {
-        Some(streams(of)?.rate)
-    }),
-    at_most("bytes per entry", Scenario::Backlog, 90.0, |of| {
+    goal(
+        "p99 at 450/s ÷ work time",
+        Scenario::Headline,
+        AtMost(1.5),
+        |of| more(of.case("450/s")?, "p99PerWork"),
+    ),
+    goal(
+        "drain ÷ straightforward",
+        Scenario::Backlog,
+        AtLeast(5.0),
+        |of| Some(streams(of)?.rate),
+    ),
+    goal("bytes per entry", Scenario::Backlog, AtMost(90.0), |of| {
         more(of.case(Kind::Ours.name())?, "bytesPerEntry")
     }),
-    at_most(
+    goal(
         "CPU of 10 ingresses ÷ 1, dedicated",
         Scenario::Ingresses,
-        1.3,
+        AtMost(1.3),
         |of| Some(of.comparison("10, dedicated", "1, dedicated")?.cpu),
     ),
-    at_most("CPU with AOF everysec ÷ none", Scenario::Aof, 1.15, |of| {
-        Some(of.comparison("everysec", "none")?.cpu)
-    }),
-    at_most("idle ingress, % of a core", Scenario::Idle, 0.5, |of| {
-        idle(of, "front")
-    }),
-    at_most("idle proxy, % of a core", Scenario::Idle, 0.5, |of| {
-        idle(of, "worker")
-    }),
-    at_most("idle Redis, % of a core", Scenario::Idle, 0.5, |of| {
-        idle(of, "broker")
-    }),
-    at_most(
+    goal(
+        "CPU with AOF everysec ÷ none",
+        Scenario::Aof,
+        AtMost(1.15),
+        |of| Some(of.comparison("everysec", "none")?.cpu),
+    ),
+    goal(
+        "idle ingress, % of a core",
+        Scenario::Idle,
+        AtMost(0.5),
+        |of| idle(of, "front"),
+    ),
+    goal(
+        "idle proxy, % of a core",
+        Scenario::Idle,
+        AtMost(0.5),
+        |of| idle(of, "worker"),
+    ),
+    goal(
+        "idle Redis, % of a core",
+        Scenario::Idle,
+        AtMost(0.5),
+        |of| idle(of, "broker"),
+    ),
+    goal(
         "Redis commands/s of an idle pair",
         Scenario::Idle,
-        10.0,
+        AtMost(10.0),
         |of| idle(of, "commands"),
     ),
-    at_most(
+    goal(
         "memory per waiting caller ÷ floor",
         Scenario::Waiting,
-        1.3,
+        AtMost(1.3),
         |of| Some(per_caller(of, Kind::Ours)?.over(per_caller(of, Kind::Floor)?)),
     ),
-    at_most(
+    goal(
         "CPU of 10,000 callers ÷ 100",
         Scenario::Waiting,
-        1.1,
+        AtMost(1.1),
         |of| {
             let (many, few) = ("ours 10000", "ours 100");
             Some(of.comparison(many, few)?.cpu)
@@ -166,30 +206,16 @@ const ALL: &[Goal] = &[
     ),
 ];
 
-const fn at_most(
+const fn goal(
     what: &'static str,
     scenario: Scenario,
-    bound: f64,
+    bound: Bound,
     figure: fn(&Outcome) -> Option<Spread>,
 ) -> Goal {
     Goal {
         what,
         scenario,
-        bound: Bound::AtMost(bound),
-        figure,
-    }
-}
-
-const fn at_least(
-    what: &'static str,
-    scenario: Scenario,
-    bound: f64,
-    figure: fn(&Outcome) -> Option<Spread>,
-) -> Goal {
-    Goal {
-        what,
-        scenario,
-        bound: Bound::AtLeast(bound),
+        bound,
         figure,
     }
 }
