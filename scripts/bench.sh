@@ -18,10 +18,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 called_in=$PWD
 . "$root/scripts/lib.sh"
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  usage
-  exit 0
-fi
+help_or_go_on "$@"
 
 cd "$root"
 check_redis_server "$called_in"
@@ -33,7 +30,6 @@ if [[ -z ${NATS_SERVER:-} ]]; then
 elif [[ $NATS_SERVER == */* ]]; then
   NATS_SERVER=$(cd "$called_in" && realpath --strip --canonicalize-missing -- "$NATS_SERVER")
 fi
-cargo build --release --locked --package ingress --package proxy --package benchmarks --bins
-target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+build_release ingress proxy benchmarks
 cd "$called_in"
-exec "$target/release/bench" "$@"
+exec "$built/bench" "$@"

@@ -18,10 +18,7 @@ called_in=$PWD
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  usage
-  exit 0
-fi
+help_or_go_on "$@"
 
 check_redis_server "$called_in"
 need_rust redis-server

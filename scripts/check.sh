@@ -5,10 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  usage
-  exit 0
-fi
+help_or_go_on "$@"
 
 need_rust shellcheck python3
 

@@ -11,6 +11,14 @@ die() {
 # usage: the comment at the top of the script that runs, which lies beside this file, wherever it was called.
 usage() { sed -n '2,/^set /p' "$(dirname "${BASH_SOURCE[0]}")/$(basename "$0")" | sed -n 's/^# \{0,1\}//p'; }
 
+# help_or_go_on ARGUMENT...: shows the usage and ends the script, if that is what the first argument asks for.
+help_or_go_on() {
+  if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+    usage
+    exit 0
+  fi
+}
+
 # need PACKAGE...: installs those Debian packages whose program is not there, all in one go.
 need() {
   local package missing=() as_root=() apt output
@@ -63,4 +71,14 @@ check_redis_server() {
   if [[ -d $REDIS_SERVER ]] || ! command -v "$REDIS_SERVER" >/dev/null; then
     die "REDIS_SERVER is not a program: $REDIS_SERVER"
   fi
+}
+
+# build_release PACKAGE...: builds their programs, and leaves in `built` the folder where they are then.
+build_release() {
+  local package packages=() target
+  for package; do packages+=(--package "$package"); done
+  cargo build --release --locked --bins "${packages[@]}"
+  target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+  # shellcheck disable=SC2034  # for the script that asked
+  built=$target/release
 }

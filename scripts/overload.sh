@@ -15,17 +15,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 called_in=$PWD
 . "$root/scripts/lib.sh"
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  usage
-  exit 0
-fi
+help_or_go_on "$@"
 
 cd "$root"
 # Whatever ends this before the program runs says nothing about bounds.
 trap 'exit 3' EXIT
 check_redis_server "$called_in"
 need_rust redis-server
-cargo build --release --locked --package ingress --package proxy --package system-tests --bins
-target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+build_release ingress proxy system-tests
 cd "$called_in"
-exec "$target/release/overload" "$@"
+exec "$built/overload" "$@"

@@ -14,10 +14,7 @@ called_in=$PWD
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-  usage
-  exit 0
-fi
+help_or_go_on "$@"
 
 all='' which=()
 if [[ ${1:-} == --all ]]; then

@@ -12,6 +12,7 @@
 //! - What is decoded: the inputs that fuzzing keeps, by [`each_input()`].
 //! - What is judged: [`History`] by [`check`], what Redis did with each entry by [`Ledger`], what is left there by
 //!   [`Leftovers`], what services say of themselves by [`Metrics`]; [`eventually()`] waits for what takes a moment.
+//! - What figures were measured on: [`machine()`], [`load_average()`].
 //!
 //! A test that kills Redis under load:
 //!
@@ -57,6 +58,7 @@ mod inputs;
 mod ledger;
 mod leftovers;
 mod load;
+mod machine;
 mod metrics;
 mod not_run;
 mod ports;
@@ -78,6 +80,7 @@ pub use inputs::each_input;
 pub use ledger::{Books, Delivery, End, Entry, Ledger, Names, Reason, Reply};
 pub use leftovers::Leftovers;
 pub use load::{Load, RunningLoad, Targets};
+pub use machine::{load_average, machine};
 pub use metrics::{Metrics, Sample};
 pub use nix::sys::signal::Signal;
 pub use not_run::not_run;

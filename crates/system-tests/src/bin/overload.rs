@@ -1,13 +1,14 @@
 //! The `overload` program: floods systems on this machine and says whether they kept their bounds.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, fs, thread};
 
 use clap::Parser;
 use serde_json::json;
 use system_tests::overload::{Pace, Regime, page, table, walk};
+use testbed::{load_average, machine};
 
 /// Floods the whole system on this machine, from half of what it can do to twenty times that, and says whether it
 /// kept its bounds. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 it could not be found out.
@@ -59,7 +60,7 @@ async fn keeps_its_bounds(arguments: Arguments) -> anyhow::Result<bool> {
         walks.push(walked);
     }
     let passed = walks.iter().all(|walked| walked.passed());
-    let machine = machine();
+    let machine = format!("{}; load average at the end {}", machine(), load_average());
     let report = json!({ "format": "overload-report/1", "machine": machine, "passed": passed, "regimes": walks });
     fs::write(&arguments.json, serde_json::to_string_pretty(&report)?)?;
     fs::write(&arguments.html, page(&walks, &machine))?;
@@ -80,22 +81,6 @@ fn regime(name: &str) -> Result<Regime, String> {
     let names = all.each_ref().map(|regime| regime.name).join(", ");
     let named = all.into_iter().find(|regime| regime.name == name);
     named.ok_or_else(|| format!("there are {names}"))
-}
-
-/// What the figures were measured on, and what else it was doing.
-fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = thread::available_parallelism().map_or(0, |cores| cores.get());
-    format!(
-        "{cores} cores, {}, {}; load average at the end {}",
-        model.unwrap_or("unknown").trim(),
-        env::consts::OS,
-        load.split(' ').take(3).collect::<Vec<_>>().join(" ")
-    )
 }
 
 #[allow(clippy::print_stdout, reason = "the table is what the program is for")]
