@@ -52,9 +52,15 @@ impl StreamNames {
         format!("{}:{instance}", self.responses)
     }
 
-    /// Whether `key` is the response stream or a dedicated one: a request may name nothing else,
-    /// or a forged entry could make a worker write to any key.
-    pub(crate) fn is_reply_stream(&self, key: &str) -> bool {
+    /// Where the reply to a request goes that names this stream, or none.
+    pub(crate) fn reply_stream<'a>(&'a self, named: Option<&'a str>) -> &'a str {
+        named.unwrap_or(&self.responses)
+    }
+
+    /// Whether that is the response stream or a dedicated one: a request may name nothing else, or a forged entry
+    /// could make a worker write to any key.
+    pub(crate) fn takes_replies(&self, named: Option<&str>) -> bool {
+        let key = self.reply_stream(named);
         key == self.responses || self.is_dedicated(key)
     }
 
@@ -78,7 +84,7 @@ impl StreamNames {
         let taken = [self.dead_letters(), self.workers()];
         if self.requests == self.responses
             || self.is_dedicated(&self.requests)
-            || taken.iter().any(|key| self.is_reply_stream(key))
+            || taken.iter().any(|key| self.takes_replies(Some(key)))
         {
             return Err(ConfigError::NamesCollide);
         }
@@ -93,8 +99,8 @@ mod tests {
     #[test]
     fn a_reply_goes_to_the_response_stream_or_below_it_and_nowhere_else() {
         let names = StreamNames::for_service("echo");
-        assert!(names.is_reply_stream("echo-responses"));
-        assert!(names.is_reply_stream(&names.dedicated_responses("a")));
+        assert!(names.takes_replies(None) && names.takes_replies(Some("echo-responses")));
+        assert!(names.takes_replies(Some(&names.dedicated_responses("a"))));
         for foreign in [
             "echo-responses:",
             "echo-responses-2",
@@ -102,7 +108,7 @@ mod tests {
             "",
             "x",
         ] {
-            assert!(!names.is_reply_stream(foreign), "{foreign}");
+            assert!(!names.takes_replies(Some(foreign)), "{foreign}");
         }
     }
 

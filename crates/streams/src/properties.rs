@@ -28,7 +28,7 @@ pub fn request_envelope(value: &[u8]) {
         Some(&envelope.body[..])
     );
     let again = RequestEnvelope::encode(
-        &envelope.reply_to,
+        envelope.reply_to.as_deref(),
         envelope.ttl,
         envelope.content_type.as_deref(),
         envelope.traceparent.as_deref(),
@@ -77,8 +77,10 @@ pub fn stream_entry(bytes: &[u8]) {
         let named = fields.iter().any(|(name, _)| request_id(name).is_some());
         if let Ok((_, envelope)) = RequestEnvelope::decode(&fields) {
             assert!(named);
-            let writes_to = &envelope.reply_to;
-            assert!(!names.is_reply_stream(writes_to) || writes_to.starts_with("s-responses"));
+            let named = envelope.reply_to.as_deref();
+            assert!(
+                !names.takes_replies(named) || names.reply_stream(named).starts_with("s-responses")
+            );
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Scenario {
     Backlog,
     /// 1, 3 and 10 ingresses, with a shared reply stream and with one each
     Ingresses,
+    /// Two cores for each service, as threads of one process and as processes of one thread
+    Cores,
     /// Redis with an append-only file and without
     Aof,
     /// No request for 30 s
@@ -82,6 +84,7 @@ impl Scenario {
             Self::Headline => headline::run(bench).await,
             Self::Backlog => backlog::run(bench).await,
             Self::Ingresses => variants::ingresses(bench).await,
+            Self::Cores => variants::cores(bench).await,
             Self::Aof => variants::aof(bench).await,
             Self::Idle => idle::run(bench).await,
             Self::Proxies => variants::proxies(bench).await,

@@ -1,4 +1,4 @@
-//! Ours in variants: many ingresses, with an append-only file, and growth in each direction.
+//! Ours in variants: many ingresses, processes and threads, with an append-only file, and growth in each direction.
 
 use std::time::Duration;
 
@@ -25,6 +25,30 @@ pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
     let about =
         "ingresses with a shared reply stream and with one each; 60 callers in all".to_owned();
     Ok(Outcome::new("ingresses", about, cases, comparisons.into()))
+}
+
+/// Two cores for each service, as threads of one process and as processes of one thread.
+pub(super) async fn cores(bench: &Bench) -> anyhow::Result<Outcome> {
+    let contender = |name: &str, processes: usize, threads: usize| {
+        let spec = Spec {
+            fronts: processes,
+            workers: processes,
+            ..Spec::new(Kind::Ours)
+        };
+        // What the whole run was told about threads does not count here.
+        let spec = spec.setting("WORKER_THREADS", &threads.to_string());
+        Contender::ours(name.to_owned(), Arrivals::Callers(64), spec)
+    };
+    let contenders = [
+        contender("1 process, 1 thread", 1, 1),
+        contender("1 process, 2 threads", 1, 2),
+        contender("2 processes, 1 thread each", 2, 1),
+    ];
+    let cases = in_turn(&contenders, bench.rounds(11, 4.0), &bench.tell).await?;
+    let pairs = [(1, 0), (2, 0), (2, 1)];
+    let comparisons = pairs.map(|(case, against)| Comparison::of(&cases[case], &cases[against]));
+    let about = "of each service, ingress and proxy; 64 callers in all".to_owned();
+    Ok(Outcome::new("cores", about, cases, comparisons.into()))
 }
 
 /// With and without an append-only file that is written to disk each second.

@@ -34,7 +34,8 @@ impl Provider {
     ) -> Result<Weather, ProviderError> {
         match self {
             Self::Simulated(simulated) => simulated.weather(city).await,
-            Self::OpenMeteo(open_meteo) => open_meteo.weather(city, deadline).await,
+            // Boxed, since all that this future is a part of would have to have room for the whole exchange.
+            Self::OpenMeteo(open_meteo) => Box::pin(open_meteo.weather(city, deadline)).await,
         }
     }
 

@@ -263,9 +263,10 @@ impl Shared {
         let now = Instant::now();
         let mut batch = RequestBatch::with_capacity(parcels.len());
         let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
+        let reply_to = (self.reply_stream != self.names.responses).then_some(&*self.reply_stream);
         for parcel in parcels {
             let value = RequestEnvelope::encode(
-                &self.reply_stream,
+                reply_to,
                 parcel.deadline.saturating_duration_since(now),
                 parcel.content_type.as_deref(),
                 parcel.traceparent.as_deref(),

@@ -6,9 +6,14 @@
 //! readable in `redis-cli`:
 //!
 //! ```text
-//! {"v":1,"reply_to":"weather-responses","ttl":29998,"content_type":"application/json"}
-//! {"city":"New York","location":"Downtown"}
+//! {"v":1,"ttl":29998,"reply_to":"weather-responses:ingress-7f9c","content_type":"text/plain"}
+//! Which way to New York?
 //! ```
+//!
+//! What nearly every head would say is left out, since an entry is parsed three times and lies in Redis's memory:
+//! replies go to the service's response stream, bodies are `application/json` (a request without a content type has
+//! `null` for it), a reply's status is `ok`, and one delivery was enough. So the head of a request is mostly
+//! `{"v":1,"ttl":29998}`.
 //!
 //! Members of the head that a reader does not know are ignored, and so are fields of an entry whose
 //! name is no request id, so that newer writers and older readers get along. Another `v` is refused.

@@ -27,13 +27,17 @@ pub(crate) enum Outcome {
     DeadLettered { cause: String },
 }
 
+/// The status that a head need not say.
+const OK: &str = "ok";
+
 #[derive(Serialize, Deserialize)]
 struct ReplyHead<'a> {
     v: u32,
-    #[serde(borrow)]
+    #[serde(borrow, default = "ok", skip_serializing_if = "is_ok")]
     status: Cow<'a, str>,
     queue_us: u64,
     work_us: u64,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     deliveries: u64,
     /// What a failure is called, or why a request is dead.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +48,7 @@ impl ReplyEnvelope {
     /// The value of a reply's field.
     pub(crate) fn encode(&self) -> BytesMut {
         let (status, code, body): (_, _, &[u8]) = match &self.outcome {
-            Outcome::Ok(body) => ("ok", None, body),
+            Outcome::Ok(body) => (OK, None, body),
             Outcome::Failed { code, message } => ("failed", Some(code), message.as_bytes()),
             Outcome::Panicked => ("panicked", None, &[]),
             Outcome::DeadLettered { cause } => ("dead-lettered", Some(cause), &[]),
@@ -70,7 +74,7 @@ impl ReplyEnvelope {
         let code = || head.code.clone().unwrap_or_default().into_owned();
         let outcome = match &*head.status {
             // A copy: the body outlives the answer that it came in with many others.
-            "ok" => Outcome::Ok(Bytes::copy_from_slice(body)),
+            OK => Outcome::Ok(Bytes::copy_from_slice(body)),
             "failed" => Outcome::Failed {
                 code: code(),
                 message: String::from_utf8_lossy(body).into_owned(),
@@ -86,6 +90,26 @@ impl ReplyEnvelope {
             deliveries: head.deliveries,
         })
     }
+}
+
+fn ok<'a>() -> Cow<'a, str> {
+    OK.into()
+}
+
+fn is_ok(status: &str) -> bool {
+    status == OK
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "this is the shape that serde calls"
+)]
+fn is_one(deliveries: &u64) -> bool {
+    *deliveries == 1
 }
 
 #[cfg(test)]
@@ -123,6 +147,23 @@ mod tests {
         fn no_bytes_panic_the_decoder(value in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = ReplyEnvelope::decode(&value);
         }
+    }
+
+    #[test]
+    fn a_usual_head_is_short_and_a_reader_takes_the_long_one() {
+        let reply = ReplyEnvelope {
+            outcome: Outcome::Ok(Bytes::from_static(b"{}")),
+            queue: Duration::from_micros(812),
+            work: Duration::from_micros(3),
+            deliveries: 1,
+        };
+        assert_eq!(
+            &reply.encode()[..],
+            b"{\"v\":1,\"queue_us\":812,\"work_us\":3}\n{}"
+        );
+        let long =
+            b"{\"v\":1,\"status\":\"ok\",\"queue_us\":812,\"work_us\":3,\"deliveries\":1}\n{}";
+        assert_eq!(ReplyEnvelope::decode(long), Ok(reply));
     }
 
     #[test]

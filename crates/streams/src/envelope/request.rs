@@ -11,8 +11,8 @@ use super::{EnvelopeError, MAX_TTL, VERSION, join, millis, request_id, split};
 /// What a request carries beside its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestEnvelope {
-    /// The stream the reply goes to.
-    pub reply_to: String,
+    /// The stream the reply goes to; nothing for the response stream of the service.
+    pub reply_to: Option<String>,
     /// The budget left when the entry was written; the deadline is the entry's time plus this.
     pub ttl: Duration,
     pub content_type: Option<String>,
@@ -20,13 +20,20 @@ pub(crate) struct RequestEnvelope {
     pub body: Bytes,
 }
 
+/// What a body is unless its head says something else.
+const USUAL_CONTENT_TYPE: &str = "application/json";
+
 #[derive(Serialize, Deserialize)]
 struct RequestHead<'a> {
     v: u32,
-    #[serde(borrow)]
-    reply_to: Cow<'a, str>,
     ttl: u64,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    reply_to: Option<Cow<'a, str>>,
+    #[serde(
+        borrow,
+        default = "usual_content_type",
+        skip_serializing_if = "is_usual"
+    )]
     content_type: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
@@ -35,7 +42,7 @@ struct RequestHead<'a> {
 impl RequestEnvelope {
     /// The value of a request's field. Written at the moment of sending, when `ttl` is known.
     pub(crate) fn encode(
-        reply_to: &str,
+        reply_to: Option<&str>,
         ttl: Duration,
         content_type: Option<&str>,
         traceparent: Option<&str>,
@@ -43,8 +50,8 @@ impl RequestEnvelope {
     ) -> BytesMut {
         let head = RequestHead {
             v: VERSION,
-            reply_to: reply_to.into(),
             ttl: millis(ttl),
+            reply_to: reply_to.map(Cow::from),
             content_type: content_type.map(Cow::from),
             traceparent: traceparent.map(Cow::from),
         };
@@ -64,7 +71,7 @@ impl RequestEnvelope {
             return Err(EnvelopeError::Version);
         }
         let envelope = Self {
-            reply_to: head.reply_to.into_owned(),
+            reply_to: head.reply_to.map(Cow::into_owned),
             ttl: Duration::from_millis(head.ttl).min(MAX_TTL),
             content_type: head.content_type.map(Cow::into_owned),
             traceparent: head.traceparent.map(Cow::into_owned),
@@ -73,6 +80,18 @@ impl RequestEnvelope {
         };
         Ok((id, envelope))
     }
+}
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "this is the shape that serde calls"
+)]
+fn usual_content_type<'a>() -> Option<Cow<'a, str>> {
+    Some(USUAL_CONTENT_TYPE.into())
+}
+
+fn is_usual(content_type: &Option<Cow<'_, str>>) -> bool {
+    content_type.as_deref() == Some(USUAL_CONTENT_TYPE)
 }
 
 #[cfg(test)]
@@ -90,14 +109,14 @@ mod tests {
         #[test]
         fn a_request_survives_the_stream(
             id: u128,
-            reply_to in "\\PC*",
+            reply_to in option::of("\\PC*"),
             ttl in 0..MAX_TTL.as_millis() as u64,
-            content_type in option::of(".*"),
+            content_type in option::of(prop_oneof![".*", Just(USUAL_CONTENT_TYPE.to_owned())]),
             traceparent in option::of(".*"),
             body in prop::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from),
         ) {
             let ttl = Duration::from_millis(ttl);
-            let value = RequestEnvelope::encode(&reply_to, ttl, content_type.as_deref(), traceparent.as_deref(), &body);
+            let value = RequestEnvelope::encode(reply_to.as_deref(), ttl, content_type.as_deref(), traceparent.as_deref(), &body);
             let (decoded, envelope) = RequestEnvelope::decode(&fields(Uuid::from_u128(id), &value)).expect("own bytes");
             prop_assert_eq!(decoded, Uuid::from_u128(id));
             prop_assert_eq!(envelope, RequestEnvelope { reply_to, ttl, content_type, traceparent, body });
@@ -126,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn a_usual_head_is_short_and_a_reader_takes_the_long_one() {
+        let id = Uuid::nil();
+        let ttl = Duration::from_millis(29_998);
+        let value = RequestEnvelope::encode(None, ttl, Some(USUAL_CONTENT_TYPE), None, b"{}");
+        assert_eq!(&value[..], b"{\"v\":1,\"ttl\":29998}\n{}");
+        let short = RequestEnvelope::decode(&fields(id, &value));
+        let long =
+            b"{\"v\":1,\"ttl\":29998,\"reply_to\":null,\"content_type\":\"application/json\"}\n{}";
+        assert_eq!(short, RequestEnvelope::decode(&fields(id, long)));
+    }
+
+    #[test]
     fn what_is_no_request_says_why() {
         let id = Uuid::now_v7();
         for (value, error) in [
@@ -151,8 +182,13 @@ mod tests {
     #[test]
     fn the_longest_texts_that_are_sent_are_read() {
         let text = "\u{1}".repeat(MAX_HEAD_TEXT);
-        let value =
-            RequestEnvelope::encode(&"\\".repeat(400), MAX_TTL, Some(&text), Some(&text), b"");
+        let value = RequestEnvelope::encode(
+            Some(&"\\".repeat(400)),
+            MAX_TTL,
+            Some(&text),
+            Some(&text),
+            b"",
+        );
         assert!(RequestEnvelope::decode(&fields(Uuid::nil(), &value)).is_ok());
     }
 

@@ -27,6 +27,7 @@ use uuid::Uuid;
 use super::{core::Core, running::InHand};
 use crate::{
     error::Fault,
+    keys::StreamNames,
     link::{Link, pause_after},
     mutex::lock,
     wire::{EntryId, Settled, SettledBatch, WireError},
@@ -40,10 +41,13 @@ const MOST: usize = 512;
 /// response timeout, or it would be repeated for ever. Where one did not, the next ones are smaller.
 const MOST_BYTES: usize = 4 << 20;
 
+/// The stream that a reply goes to, if it is not the response stream; the request; the envelope.
+pub(super) type AddressedReply = (Option<String>, Uuid, Bytes);
+
 /// A request that is done with, and what is left to do for it.
 pub(super) struct Finished {
     in_hand: InHand,
-    reply: Option<(String, Uuid, Bytes)>,
+    reply: Option<AddressedReply>,
     /// Whether it is still to be deleted and acknowledged.
     ack: bool,
     /// When nobody waits for the reply any more.
@@ -67,12 +71,8 @@ struct Inner {
 }
 
 impl Finished {
-    /// `reply` is the stream, the request and the envelope; without it nobody is told.
-    pub(super) fn new(
-        in_hand: InHand,
-        reply: Option<(String, Uuid, Bytes)>,
-        deadline: Instant,
-    ) -> Self {
+    /// Without a reply nobody is told.
+    pub(super) fn new(in_hand: InHand, reply: Option<AddressedReply>, deadline: Instant) -> Self {
         Self {
             in_hand,
             reply,
@@ -83,13 +83,12 @@ impl Finished {
         }
     }
 
-    fn as_settled(&self) -> Settled<'_> {
+    fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
         Settled {
             entry: self.in_hand.entry,
-            reply: self
-                .reply
-                .as_ref()
-                .map(|(stream, id, value)| (stream.as_str(), *id, &value[..])),
+            reply: self.reply.as_ref().map(|(stream, id, value)| {
+                (names.reply_stream(stream.as_deref()), *id, &value[..])
+            }),
             ack: self.ack,
         }
     }
@@ -214,7 +213,8 @@ async fn flush(
     batch: &[Finished],
 ) -> Result<SettledBatch, WireError> {
     let connection = link.connect().await?;
-    let items: Vec<Settled<'_>> = batch.iter().map(Finished::as_settled).collect();
+    let names = &core.group.names;
+    let items: Vec<Settled<'_>> = batch.iter().map(|it| it.as_settled(names)).collect();
     core.group
         .settle(connection, &items, core.reply_retention)
         .await

@@ -118,7 +118,7 @@ fn classify(
     };
     match RequestEnvelope::decode(fields) {
         Err(error) => Err(dead(Cause::Undecodable, error.to_string(), None)),
-        Ok((id, envelope)) if !core.group.names.is_reply_stream(&envelope.reply_to) => {
+        Ok((id, envelope)) if !core.group.names.takes_replies(envelope.reply_to.as_deref()) => {
             let detail = format!("request {id} names a reply stream that is none of this service");
             Err(dead(Cause::ReplyTo, detail, None))
         }
@@ -135,7 +135,7 @@ async fn work(
     handler: Handler,
     mut in_hand: InHand,
     request: Request,
-    reply_to: String,
+    reply_to: Option<String>,
 ) {
     let started = Instant::now();
     // This process may have been stopped since the delivery; then the entry is somebody else's by now.

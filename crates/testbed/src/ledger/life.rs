@@ -85,6 +85,16 @@ pub(super) fn envelope(value: &[u8]) -> (Value, Value) {
     (json(head), json(body))
 }
 
+/// How a request ended, by the head of its reply; one that says nothing else is well.
+pub(super) fn status(head: &Value) -> &str {
+    match head {
+        Value::Object(members) => members
+            .get("status")
+            .map_or("ok", |status| status.as_str().unwrap_or("undecodable")),
+        _ => "undecodable",
+    }
+}
+
 /// The city and location in a body.
 pub(super) fn place(body: &Value) -> Option<(String, String)> {
     let text = |name: &str| Some(body[name].as_str()?.to_owned());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::Context;
 
 use super::aof::Command;
-use super::life::{Delivery, End, Entry, Reason, Reply, envelope, place};
+use super::life::{Delivery, End, Entry, Reason, Reply, envelope, place, status};
 use super::{Ledger, Names};
 
 /// A removal up to this long before the deadline counts as an expiry: callers count their own time, and what the replay
@@ -141,7 +141,7 @@ impl Replay {
                 let reply = Reply {
                     at_ms: id.0,
                     stream: key.to_owned(),
-                    status: head["status"].as_str().unwrap_or("undecodable").to_owned(),
+                    status: status(&head).to_owned(),
                     answer: place(&body),
                     may_be_missed: false,
                 };

@@ -92,7 +92,7 @@ async fn a_newer_proxy_answers_todays_ingress() -> anyhow::Result<()> {
         "v": 1, "status": "ok", "queue_us": 5, "work_us": 7, "deliveries": 1, "region": "north", "cached": true,
     });
     let reply = format!("{told}\n{weather}");
-    let reply_to = head["reply_to"].as_str().unwrap();
+    let reply_to = head["reply_to"].as_str().unwrap_or(RESPONSES);
     let answer = ["XADD", reply_to, "*", "signature", "abc", request, &reply];
     system.redis().command::<String>(&answer).await?;
     for done in [
