@@ -25,7 +25,7 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// When the present phase began.
+    /// When the present phase began, or an earlier one where only handlers are waited for.
     since: Instant,
     phase: Phase,
     /// Requests that a handler works on.
@@ -79,7 +79,7 @@ impl Activity {
         let mut state = self.lock();
         state.http2 = http2;
         state.handling += 1;
-        state.enter(Phase::Busy);
+        state.phase = Phase::Busy;
         Handling(self.clone())
     }
 

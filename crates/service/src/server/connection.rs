@@ -85,15 +85,15 @@ pub(super) async fn serve(
                 return Poll::Ready(End::Closed(result));
             }
             while let Some((deadline, overdue)) = activity.deadline(&limits) {
-                if deadline <= Instant::now() {
-                    return Poll::Ready(End::Overdue(overdue));
-                }
-                // An alarm that rings early costs a look at the clock; so it is put off when it rings,
-                // and not at each request.
+                // The clock is looked at when the alarm rings. One that rings early costs just that, so it is put
+                // off when it rings, and not at each request.
                 if deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);
                 }
                 ready!(alarm.as_mut().poll(cx));
+                if deadline <= Instant::now() {
+                    return Poll::Ready(End::Overdue(overdue));
+                }
                 alarm.as_mut().reset(deadline);
             }
             Poll::Pending

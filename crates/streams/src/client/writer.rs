@@ -115,7 +115,7 @@ impl Writer {
         sent.retain(|parcel| self.shared.waiting.begin_write(parcel.id));
         let bytes = sent.iter().map(|parcel| parcel.body.len()).sum();
         let batch = self.shared.batch(sent, withdrawals);
-        let written = match batch.send(connection, &self.shared.names.requests).await {
+        let written = match batch.send(connection).await {
             Ok(written) => {
                 self.limit.got_through(bytes);
                 written
@@ -261,10 +261,8 @@ impl Shared {
     /// One write of everything there is. The budget that an entry carries is what is left at this moment.
     fn batch(&self, parcels: &[Parcel], withdrawals: &[EntryId]) -> RequestBatch {
         let now = Instant::now();
-        let mut batch = RequestBatch::with_capacity(parcels.len());
-        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         let reply_to = (self.reply_stream != self.names.responses).then_some(&*self.reply_stream);
-        for parcel in parcels {
+        let entries = parcels.iter().map(|parcel| {
             let value = RequestEnvelope::encode(
                 reply_to,
                 parcel.deadline.saturating_duration_since(now),
@@ -272,16 +270,9 @@ impl Shared {
                 parcel.traceparent.as_deref(),
                 &parcel.body,
             );
-            batch.add(
-                &self.names.requests,
-                parcel.id.hyphenated().encode_lower(&mut name),
-                &value,
-            );
-        }
-        if !withdrawals.is_empty() {
-            batch.withdraw(&self.names.requests, withdrawals);
-        }
-        batch
+            (parcel.id, value)
+        });
+        RequestBatch::new(&self.names.requests, entries, withdrawals)
     }
 
     /// Tells a caller that its request was not sent. One whose request an earlier write may have brought to the

@@ -24,6 +24,7 @@ mod requests;
 mod resp;
 mod sentinel;
 mod tls;
+mod transaction;
 
 pub(crate) use connect::{Connection, Connector, Followed, Lead, check_url};
 pub(crate) use dead_letter::DeadLetter;

@@ -1,21 +1,29 @@
 //! What a client writes to the request stream: new entries, withdrawals, and the length asked for in
 //! the same breath.
+//!
+//! Several entries are added in one transaction. A worker that waits would otherwise be served as soon as the first
+//! of them is there, and come back for the rest: two reads, two replies, two acknowledgements. A client without the right
+//! to `MULTI` adds them one by one, all the same in one write.
+
+use bytes::BytesMut;
+use uuid::Uuid;
 
 use super::{
     Connection, EntryId, WireError,
     entry::{count, text},
     fault::checked,
-    resp::Commands,
+    resp::{Commands, Value},
+    transaction::carried_out,
 };
 
 /// About what an entry takes with a short body.
-const BYTES_PER_ENTRY: usize = 300;
+const BYTES_PER_ENTRY: usize = 200;
 
 /// Commands that go out in one write.
 pub(crate) struct RequestBatch {
     commands: Commands,
-    added: usize,
-    withdrawn: bool,
+    adds: usize,
+    withdraws: bool,
 }
 
 /// How a batch was taken.
@@ -30,45 +38,54 @@ pub(crate) struct Written {
 }
 
 impl RequestBatch {
-    pub(crate) fn with_capacity(entries: usize) -> Self {
+    /// Adds entries of one field, and takes others back that nobody waits for.
+    pub(crate) fn new(
+        stream: &str,
+        entries: impl ExactSizeIterator<Item = (Uuid, BytesMut)>,
+        withdrawals: &[EntryId],
+    ) -> Self {
+        let adds = entries.len();
+        let mut commands = Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1));
+        if adds > 1 {
+            commands.cmd("MULTI");
+        }
+        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
+        for (id, value) in entries {
+            let name = &*id.hyphenated().encode_lower(&mut name);
+            let add = commands.cmd("XADD").arg(stream).arg("*");
+            add.arg(name).arg(&value[..]);
+        }
+        if adds > 1 {
+            commands.cmd("EXEC");
+        }
+        if !withdrawals.is_empty() {
+            commands.cmd("XDEL").arg(stream).arg(withdrawals);
+        }
+        commands.cmd("XLEN").arg(stream);
         Self {
-            commands: Commands::with_capacity(BYTES_PER_ENTRY * (entries + 1)),
-            added: 0,
-            withdrawn: false,
+            commands,
+            adds,
+            withdraws: !withdrawals.is_empty(),
         }
     }
 
-    /// Adds an entry of one field.
-    pub(crate) fn add(&mut self, stream: &str, field: &str, value: &[u8]) {
-        self.commands
-            .cmd("XADD")
-            .arg(stream)
-            .arg("*")
-            .arg(field)
-            .arg(value);
-        self.added += 1;
-    }
-
-    /// Takes entries back that nobody waits for.
-    pub(crate) fn withdraw(&mut self, stream: &str, ids: &[EntryId]) {
-        self.commands.cmd("XDEL").arg(stream).arg(ids);
-        self.withdrawn = true;
-    }
-
     /// Sends the batch. An error here leaves open what was carried out.
-    pub(crate) async fn send(
-        mut self,
-        connection: &mut Connection,
-        stream: &str,
-    ) -> Result<Written, WireError> {
-        self.commands.cmd("XLEN").arg(stream);
+    pub(crate) async fn send(self, connection: &mut Connection) -> Result<Written, WireError> {
         let mut answers = connection.send(self.commands).await?.into_iter();
-        let added = answers
-            .by_ref()
-            .take(self.added)
-            .map(|answer| text(checked(answer)?)?.parse())
-            .collect();
-        let withdrawn = if self.withdrawn {
+        let transaction = if self.adds > 1 { 2 } else { 0 };
+        let of_adds: Vec<_> = answers.by_ref().take(self.adds + transaction).collect();
+        let added = match transaction {
+            0 => Ok(of_adds),
+            _ => carried_out(of_adds)?,
+        };
+        let added = match added {
+            Ok(answers) if answers.len() == self.adds => {
+                answers.into_iter().map(added_id).collect()
+            }
+            Ok(_) => return Err(WireError::unexpected("XADD")),
+            Err(refusal) => vec![Err(refusal); self.adds],
+        };
+        let withdrawn = if self.withdraws {
             // A withdrawal that Redis refused costs a worker one look at an expired entry, no more.
             checked(answers.next().unwrap_or_default())
                 .and_then(|deleted| count(&deleted))
@@ -84,4 +101,8 @@ impl RequestBatch {
             outstanding,
         })
     }
+}
+
+fn added_id(answer: Value) -> Result<EntryId, WireError> {
+    text(checked(answer)?)?.parse()
 }

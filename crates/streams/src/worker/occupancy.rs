@@ -57,12 +57,15 @@ impl Occupancy {
         }
     }
 
-    /// A terminal got busy, for a request that it could have had `for_long` ago.
-    pub(super) fn begins(&self, for_long: Duration) {
+    /// A terminal got busy with a request that it could have had at `since`.
+    pub(super) fn begins(&self, since: Instant) {
         let mut sums = lock(&self.sums);
-        sums.advance(Instant::now());
         sums.active += 1;
-        sums.busy += for_long.as_secs_f64();
+        // From then up to where the sums are. Where they are behind that, it is less than nothing: the next look at the
+        // clock will add as much too much.
+        let at = sums.at;
+        sums.busy += at.saturating_duration_since(since).as_secs_f64();
+        sums.busy -= since.saturating_duration_since(at).as_secs_f64();
     }
 
     /// A terminal is free again; it has `worked`, or the request needed none.
@@ -121,7 +124,7 @@ mod tests {
     async fn serve(occupancy: &Occupancy, terminals: u32, rounds: u32, work: Duration) {
         for _ in 0..rounds {
             for _ in 0..terminals {
-                occupancy.begins(Duration::ZERO);
+                occupancy.begins(Instant::now());
             }
             advance(work).await;
             for _ in 0..terminals {
@@ -154,11 +157,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_way_to_the_terminal_counts_and_what_needed_no_work_does_not() {
         let occupancy = Occupancy::new();
-        occupancy.begins(Duration::from_millis(20));
+        occupancy.begins(Instant::now() - Duration::from_millis(20));
         advance(WORK).await;
         occupancy.ends(true);
         for _ in 0..100 {
-            occupancy.begins(Duration::ZERO);
+            occupancy.begins(Instant::now());
             occupancy.ends(false);
         }
         is_about(occupancy.hold_us(), Duration::from_millis(120));
@@ -170,7 +173,7 @@ mod tests {
         serve(&occupancy, 5, 20, WORK).await;
         is_about(occupancy.hold_us(), WORK);
         for _ in 0..5 {
-            occupancy.begins(Duration::ZERO);
+            occupancy.begins(Instant::now());
         }
         advance(WORK * 5).await;
         let suspected = occupancy.hold_us();

@@ -115,7 +115,7 @@ impl Running {
         self.changed.notify_waiters();
         is_new.then(|| {
             self.gauge.inc();
-            self.occupancy.begins(waited_since.elapsed());
+            self.occupancy.begins(waited_since);
             InHand {
                 entry,
                 serial,

@@ -256,7 +256,9 @@ fn upstream_slows(regime: &Regime, pace: Pace) -> Row {
 /// Load comes to a service whose proxies are all away, for longer than callers wait; then they come.
 fn proxies_start(regime: &Regime, pace: Pace) -> Row {
     let away = regime.deadline * 2;
-    let recovery = Duration::from_secs(2);
+    // A second for the processes to start. By then a deadline's worth of requests waits, which is served, or makes that
+    // those who come are refused, before the queue is what it was.
+    let recovery = Duration::from_secs(1) + regime.deadline;
     let flows = vec![
         Flow::new(1.0, Duration::ZERO, away + recovery).aside(),
         Flow::new(1.0, away + recovery, pace.judged),

@@ -19,6 +19,7 @@ use crate::wire::{
     entry::{array, count},
     fault::checked,
     resp::{Commands, Value},
+    transaction::carried_out,
 };
 
 /// A finished piece of work on its way out.
@@ -227,19 +228,4 @@ pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
     streams.sort_unstable();
     streams.dedup();
     streams
-}
-
-/// The answers to the commands between `MULTI` and `EXEC`, or why Redis carried none of them out.
-fn carried_out(answers: Vec<Value>) -> Result<Result<Vec<Value>, WireError>, WireError> {
-    let mut answers = answers.into_iter();
-    let begun = answers.next().unwrap_or_default();
-    let end = answers.next_back().unwrap_or_default();
-    if matches!(begun, Value::Error(_)) {
-        // No right to a transaction: they were carried out as they came.
-        return Ok(Ok(answers.collect()));
-    }
-    match answers.map(checked).find_map(Result::err) {
-        Some(refusal) => Ok(Err(refusal)),
-        None => Ok(Ok(array(checked(end)?)?)),
-    }
 }
