@@ -27,6 +27,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     select,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::yield_now,
     time::Instant,
 };
 
@@ -158,6 +159,8 @@ impl Fetch {
         self.group_seen = true;
         self.put_off(&mut fetched.deliveries).await?;
         self.take_all(fetched, sent, &mut free);
+        // What is done at once is answered before the next read is sent.
+        yield_now().await;
         Ok(())
     }
 
