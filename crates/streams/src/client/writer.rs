@@ -136,7 +136,8 @@ impl Writer {
             // Redis gives entries back, and their number, while it takes no new ones.
             0 if refused == 0 => drop(permit),
             0 => permit.failure(),
-            // At the edge of its memory Redis takes some and refuses others: that is no outage.
+            // At the edge of its memory Redis takes some and refuses others, where they are no transaction: that is no
+            // outage.
             _ => permit.success(),
         }
         if let Some(error) = refusal {

@@ -49,7 +49,8 @@ async fn a_newer_ingress_is_served_by_todays_proxy() -> anyhow::Result<()> {
     let (head, body) = reply.split_once('\n').unwrap();
     let head: serde_json::Value = serde_json::from_str(head)?;
     let body: serde_json::Value = serde_json::from_str(body)?;
-    assert_eq!((&head["v"], &head["status"]), (&json!(1), &json!("ok")));
+    // Nothing is said of how it ended: well.
+    assert_eq!((&head["v"], head.get("status")), (&json!(1), None));
     assert_eq!(
         (&body["city"], &body["requestId"]),
         (&json!("Oslo"), &json!(request))
