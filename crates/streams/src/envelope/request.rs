@@ -116,7 +116,8 @@ mod tests {
             body in prop::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from),
         ) {
             let ttl = Duration::from_millis(ttl);
-            let value = RequestEnvelope::encode(reply_to.as_deref(), ttl, content_type.as_deref(), traceparent.as_deref(), &body);
+            let [to, kind, trace] = [&reply_to, &content_type, &traceparent].map(Option::as_deref);
+            let value = RequestEnvelope::encode(to, ttl, kind, trace, &body);
             let (decoded, envelope) = RequestEnvelope::decode(&fields(Uuid::from_u128(id), &value)).expect("own bytes");
             prop_assert_eq!(decoded, Uuid::from_u128(id));
             prop_assert_eq!(envelope, RequestEnvelope { reply_to, ttl, content_type, traceparent, body });

@@ -2,8 +2,8 @@
 //! the same breath.
 //!
 //! Several entries are added in one transaction. A worker that waits would otherwise be served as soon as the first
-//! of them is there, and come back for the rest: two reads, two replies, two acknowledgements. A client without the right
-//! to `MULTI` adds them one by one, all the same in one write.
+//! of them is there, and come back for the rest: two reads, two replies, two acknowledgements. A client without the
+//! right to `MULTI` adds them one by one, all the same in one write.
 
 use bytes::BytesMut;
 use uuid::Uuid;

@@ -14,7 +14,7 @@
 //!
 //! A period with few departures says little. It counts against [`PRIOR`] departures of what was known before.
 
-use std::{sync::Mutex, time::Duration};
+use std::sync::Mutex;
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -114,6 +114,8 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::advance;
 
     use super::*;
