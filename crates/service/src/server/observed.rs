@@ -90,3 +90,20 @@ impl AsyncWrite for Observed {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use super::*;
+
+    #[test]
+    fn what_fits_is_one_piece() {
+        let slices = [&b"head"[..], b"", b"body"].map(IoSlice::new);
+        let mut joined = [0; 8];
+        assert_eq!(join(&slices, &mut joined), Some(8));
+        assert_eq!(&joined, b"headbody");
+        assert_eq!(join(&slices, &mut [0; 7]), None);
+        assert_eq!(join(&[], &mut joined), Some(0));
+    }
+}

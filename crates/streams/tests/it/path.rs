@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streams::{ClientConfig, Failure, Options, ReplyStream, RequestError};
+use streams::{ClientConfig, Failure, Options, ReplyStream, RequestError, StreamNames};
 use testbed::eventually;
 
 use crate::support::{PATIENCE, Service, ask, serve};
@@ -90,6 +90,50 @@ async fn a_request_is_one_field_named_by_its_id_and_readable() {
     let _worker = service.echo(1).await;
     let reply = asking.await.unwrap().unwrap();
     assert_eq!(reply.id.to_string(), *name);
+}
+
+/// A worker that waits is served once, not as soon as the first of them is there.
+#[tokio::test]
+async fn requests_that_go_out_together_come_together() {
+    type Entries = Vec<(String, Vec<(String, Vec<String>)>)>;
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.ready().await;
+    let StreamNames {
+        requests, group, ..
+    } = &service.names;
+    let create = ["XGROUP", "CREATE", requests, group, "0", "MKSTREAM"];
+    service.redis.command::<()>(&create).await.unwrap();
+    let read = [
+        "XREADGROUP",
+        "GROUP",
+        group,
+        "waits",
+        "COUNT",
+        "100",
+        "BLOCK",
+        "10000",
+        "STREAMS",
+        requests,
+        ">",
+    ];
+    let waits = async { service.redis.command::<Entries>(&read).await.unwrap() };
+    let asks = async {
+        let blocked = eventually(PATIENCE, || async {
+            let info: String = service.redis.command(&["INFO", "clients"]).await?;
+            anyhow::ensure!(info.contains("blocked_clients:2"), "{info}");
+            Ok(())
+        });
+        blocked.await.unwrap();
+        let client = &client;
+        let callers = (0..20).map(|_| client.request("hello", Options::within(PATIENCE)));
+        futures_util::future::join_all(callers).await
+    };
+    let came = tokio::select! {
+        came = waits => came,
+        _answered = asks => panic!("nobody answers"),
+    };
+    assert_eq!(came[0].1.len(), 20);
 }
 
 #[tokio::test]
