@@ -23,6 +23,7 @@ const BYTES_PER_ENTRY: usize = 200;
 pub(crate) struct RequestBatch {
     commands: Commands,
     adds: usize,
+    transaction: bool,
     withdraws: bool,
 }
 
@@ -45,8 +46,9 @@ impl RequestBatch {
         withdrawals: &[EntryId],
     ) -> Self {
         let adds = entries.len();
+        let transaction = adds > 1;
         let mut commands = Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1));
-        if adds > 1 {
+        if transaction {
             commands.cmd("MULTI");
         }
         let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -55,7 +57,7 @@ impl RequestBatch {
             let add = commands.cmd("XADD").arg(stream).arg("*");
             add.arg(name).arg(&value[..]);
         }
-        if adds > 1 {
+        if transaction {
             commands.cmd("EXEC");
         }
         if !withdrawals.is_empty() {
@@ -65,6 +67,7 @@ impl RequestBatch {
         Self {
             commands,
             adds,
+            transaction,
             withdraws: !withdrawals.is_empty(),
         }
     }
@@ -72,11 +75,11 @@ impl RequestBatch {
     /// Sends the batch. An error here leaves open what was carried out.
     pub(crate) async fn send(self, connection: &mut Connection) -> Result<Written, WireError> {
         let mut answers = connection.send(self.commands).await?.into_iter();
-        let transaction = if self.adds > 1 { 2 } else { 0 };
-        let of_adds: Vec<_> = answers.by_ref().take(self.adds + transaction).collect();
-        let added = match transaction {
-            0 => Ok(of_adds),
-            _ => carried_out(of_adds)?,
+        let added = if self.transaction {
+            // The answers to `MULTI` and `EXEC` are around those to the entries.
+            carried_out(answers.by_ref().take(self.adds + 2).collect())?
+        } else {
+            Ok(answers.by_ref().take(self.adds).collect())
         };
         let added = match added {
             Ok(answers) if answers.len() == self.adds => {

@@ -4,9 +4,7 @@ use super::{WireError, entry::array, fault::checked, resp::Value};
 
 /// The answers to the commands between `MULTI` and `EXEC`, whose answers are the first and the last of these; or why
 /// Redis carried none of them out.
-pub(super) fn carried_out(
-    answers: impl IntoIterator<Item = Value, IntoIter: DoubleEndedIterator>,
-) -> Result<Result<Vec<Value>, WireError>, WireError> {
+pub(super) fn carried_out(answers: Vec<Value>) -> Result<Result<Vec<Value>, WireError>, WireError> {
     let mut answers = answers.into_iter();
     let begun = answers.next().unwrap_or_default();
     let end = answers.next_back().unwrap_or_default();
