@@ -92,7 +92,9 @@ fn flag(value: &str) {
     let argument = OsString::from(format!("--header-timeout={value}"));
     match parse_from::<Settings>(["program".into(), argument], |_| Ok(())) {
         Ok(settings) => assert!(!settings.http.header_timeout.is_zero()),
-        Err(ParseError::Shown(shown)) => panic!("{value:?} shows {shown}"),
+        Err(other @ (ParseError::Shown(_) | ParseError::Health(_))) => {
+            panic!("{value:?} is taken for {other:?}")
+        }
         Err(ParseError::Invalid(line)) => {
             assert!(line.starts_with("HEADER_TIMEOUT: "), "{line}");
             assert!(!line.chars().any(char::is_control), "{line:?}");

@@ -96,13 +96,25 @@ async fn it_starts_before_redis_and_leaves_on_a_signal() {
         .spawn()
         .unwrap();
     let base = format!("http://127.0.0.1:{}", port.number());
+    let asks = async || {
+        let asking = Process::builder("health", INGRESS)
+            .env("LISTEN", format!("0.0.0.0:{}", port.number()))
+            .arg("--health")
+            .spawn()
+            .unwrap();
+        let status = asking.wait_exit(PATIENCE).await.unwrap();
+        (status.code(), asking.log())
+    };
     until(&base, "/health/live", 200).await;
     until(&base, "/health/ready", 503).await;
+    let (code, said) = asks().await;
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
 
     let number = redis.number();
     drop(redis);
     let _redis = RedisServer::builder().port(number).start().await.unwrap();
     until(&base, "/health/ready", 200).await;
+    assert_eq!(asks().await, (Some(0), String::new()));
 
     process.signal(Signal::SIGTERM).unwrap();
     assert_eq!(

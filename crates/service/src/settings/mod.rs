@@ -4,6 +4,7 @@
 //! calls [`parse_or_exit`] first of all.
 
 mod groups;
+mod health;
 mod parse;
 mod print;
 mod refusal;

@@ -5,13 +5,15 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt, process,
+    fmt,
+    net::SocketAddr,
+    process,
 };
 
 use clap::{Arg, Command, Parser, error::ErrorKind};
 
 use super::{
-    print,
+    health, print,
     refusal::{one_line, setting, stray},
 };
 
@@ -20,6 +22,8 @@ use super::{
 pub enum ParseError {
     /// `--help`, `--version` or `--print-config` was asked for; this is the text to print on standard output.
     Shown(String),
+    /// `--health` was asked for: who is to be asked.
+    Health(SocketAddr),
     /// A bad value or an unknown flag: one line that names the variable, the value and what is expected.
     Invalid(String),
 }
@@ -28,6 +32,7 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shown(text) | Self::Invalid(text) => f.write_str(text),
+            Self::Health(address) => write!(f, "whether {address} is ready"),
         }
     }
 }
@@ -37,7 +42,8 @@ impl std::error::Error for ParseError {}
 /// Reads the settings of this process from its flags and its environment; flags win.
 ///
 /// Ends the process on anything else: with code 0 after `--help`, `--version` and `--print-config`, with code 2 and
-/// one line on standard error where a value is bad, or where `check` finds that values contradict each other.
+/// one line on standard error where a value is bad, or where `check` finds that values contradict each other; after
+/// `--health` with code 0 if the process that runs with these settings is ready, and 1 with one line if it is not.
 pub fn parse_or_exit<C: Parser>(check: impl FnOnce(&C) -> Result<(), String>) -> C {
     match parse_from(std::env::args_os(), check) {
         Ok(settings) => settings,
@@ -51,7 +57,7 @@ pub fn parse_from<C: Parser>(
     args: impl IntoIterator<Item = OsString>,
     check: impl FnOnce(&C) -> Result<(), String>,
 ) -> Result<C, ParseError> {
-    let mut command = print::with_flag(C::command());
+    let mut command = health::with_flag(print::with_flag(C::command()));
     let args = joined(args, &command)?;
     let refused = |error: clap::Error, command: &Command| match error.kind() {
         ErrorKind::DisplayHelp
@@ -66,10 +72,10 @@ pub fn parse_from<C: Parser>(
         .map_err(|error| refused(error, &command))?;
     let settings = C::from_arg_matches(&matches).map_err(|error| refused(error, &command))?;
     check(&settings).map_err(ParseError::Invalid)?;
-    match print::lines(&command, &matches) {
-        Some(lines) => Err(ParseError::Shown(lines)),
-        None => Ok(settings),
+    if let Some(lines) = print::lines(&command, &matches) {
+        return Err(ParseError::Shown(lines));
     }
+    health::target(&matches).map_or(Ok(settings), |address| Err(ParseError::Health(address)))
 }
 
 /// The command line with each flag and its value in one word, since clap takes a value that begins with a dash,
@@ -128,5 +134,12 @@ fn exit(error: &ParseError) -> ! {
             eprintln!("{line}");
             process::exit(2)
         }
+        ParseError::Health(address) => match health::ask(*address) {
+            Ok(()) => process::exit(0),
+            Err(line) => {
+                eprintln!("{line}");
+                process::exit(1)
+            }
+        },
     }
 }
