@@ -1,4 +1,4 @@
-//! What both services and the engine stand on: retry, circuit breaker, messages, metrics, health, shutdown, telemetry.
+//! What both services and the engine stand on: retry, circuit breaker, messages, metrics, health, shutdown, telemetry, traces.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod breaker;
@@ -11,3 +11,4 @@ pub mod properties;
 pub mod retry;
 pub mod shutdown;
 pub mod telemetry;
+pub mod trace;
