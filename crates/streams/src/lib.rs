@@ -70,6 +70,13 @@
 //! second, so that all connections leave an old primary that was replaced while it can still be reached. The
 //! answer of the latest failover counts. While no sentinel answers, what is connected serves on.
 //!
+//! # Traces
+//!
+//! With a [`Tracer`] in its settings a client or a worker records spans of the requests whose `traceparent`
+//! ([`Options::traceparent`]) says that they are sampled: how long a request took to the stream, waited there, was worked
+//! on, and its reply to be written. [`Request::traceparent`] is the context for what the handler does. They continue
+//! traces and begin none, so that a request without a context costs nothing.
+//!
 //! # Faults
 //!
 //! No fault of Redis ends a client or a worker. Each is logged once when it begins and then rarely, shows in
@@ -98,11 +105,13 @@ mod mutex;
 pub mod properties;
 mod read_limit;
 mod status;
+mod trace;
 mod wire;
 mod worker;
 mod write_limit;
 
 pub use client::{Client, Options, Reply};
+pub use common::trace::Tracer;
 pub use config::{ClientCertificate, ClientConfig, RedisConfig, ReplyStream, WorkerConfig};
 pub use error::{ConfigError, Failure, Fault, Party, Refusal, RequestError, WorkerError};
 pub use health::{Backlog, ClientHealth, NotReady, ServerInfo, WorkerHealth, WorkerSummary};

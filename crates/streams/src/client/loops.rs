@@ -36,6 +36,7 @@ use crate::{
     link::Link,
     read_limit::ReadLimit,
     status::Status,
+    trace::Traces,
     wire::{Connector, ReplyStreamReader},
     write_limit::WriteLimit,
 };
@@ -65,6 +66,7 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
             config.max_outstanding,
             config.unknown_rate_quota,
         ),
+        traces: Traces::new(config.tracer, config.names.clone()),
         names: config.names,
         reply_stream,
         send_timeout: config.send_timeout,

@@ -112,13 +112,16 @@ impl Client {
         let now = Instant::now();
         let deadline = now + options.within;
         let id = options.id.unwrap_or_else(Uuid::now_v7);
+        let parent = shared.traces.sampled(options.traceparent.as_deref());
+        let span = shared.traces.send(parent, id);
         let parcel = Parcel {
             id,
             body,
             content_type: options.content_type,
-            traceparent: options.traceparent,
+            traceparent: span.traceparent().or(options.traceparent),
             deadline,
             send_by: deadline.min(now + shared.send_timeout),
+            span,
         };
         let reply = Caller::park(shared, id)?.send(parcel).await?;
         if let Some(predicted) = admitted.predicted {

@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use bytes::Bytes;
+use common::trace::Span;
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ const MOST: usize = 512;
 pub(super) const MOST_BYTES: usize = 4 << 20;
 
 /// A request on its way to the stream.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Parcel {
     pub id: Uuid,
     pub body: Bytes,
@@ -31,6 +32,8 @@ pub(super) struct Parcel {
     pub deadline: Instant,
     /// When it is given up if it still could not be written.
     pub send_by: Instant,
+    /// Ends with the parcel.
+    pub span: Span,
 }
 
 /// The place of a parcel, by which it is taken back.
@@ -139,6 +142,7 @@ mod tests {
             traceparent: None,
             deadline: now,
             send_by: now,
+            span: Span::none(),
         }
     }
 
@@ -152,10 +156,11 @@ mod tests {
     fn what_is_taken_back_is_not_written_and_the_rest_keeps_its_order() {
         let outbox = Outbox::default();
         let parcels = [parcel(0), parcel(0), parcel(0)];
-        let tickets = parcels.clone().map(|parcel| outbox.push(parcel));
+        let ids = [0, 1, 2].map(|number: usize| parcels[number].id);
+        let tickets = parcels.map(|parcel| outbox.push(parcel));
         outbox.take_back(tickets[1]);
         assert_eq!(outbox.unwritten(), 2);
-        assert_eq!(taken(&outbox), [parcels[0].id, parcels[2].id]);
+        assert_eq!(taken(&outbox), [ids[0], ids[2]]);
         assert_eq!(outbox.unwritten(), 2, "the writer has them");
         outbox.take_back(tickets[0]);
         outbox.left_with_writer(0);

@@ -23,6 +23,7 @@ use crate::{
     keys::StreamNames,
     mutex::lock,
     status::Status,
+    trace::Traces,
     wire::Observation,
 };
 
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub breaker: CircuitBreaker,
     pub status: Arc<Status>,
     pub metrics: ClientMetrics,
+    pub traces: Traces,
     /// Requests asked for, admitted or not.
     pub asked: AtomicU64,
     pub server: Mutex<Option<ServerInfo>>,

@@ -179,8 +179,8 @@ impl Writer {
             // Whoever cannot wait longer is told when this loop comes round.
             return Err(WireError::new(fault, "the reply reader is not in place"));
         }
-        for parcel in parcels.drain(..) {
-            self.shared.refuse(parcel.id, fault);
+        for mut parcel in parcels.drain(..) {
+            self.shared.refuse(&mut parcel, fault);
         }
         Ok(())
     }
@@ -198,10 +198,13 @@ impl Writer {
         withdrawals.clear();
         let (mut refused, mut refusal) = (0, None);
         let mut again = Vec::new();
-        for (parcel, added) in parcels.drain(..).zip(written.added) {
+        for (mut parcel, added) in parcels.drain(..).zip(written.added) {
             match added {
                 Ok(entry) => {
                     self.budget.deposit();
+                    if parcel.span.is_recorded() {
+                        parcel.span.set("messaging.message.id", entry.to_string());
+                    }
                     // The caller left while this was under way: taken back with the next write.
                     withdrawals.extend(
                         self.shared
@@ -214,7 +217,7 @@ impl Writer {
                     if passes(error.fault) && self.may_repeat() {
                         again.push(parcel);
                     } else {
-                        self.shared.refuse(parcel.id, error.fault);
+                        self.shared.refuse(&mut parcel, error.fault);
                     }
                     refused += 1;
                     refusal.get_or_insert(error);
@@ -248,10 +251,10 @@ impl Writer {
     /// Answers requests that waited too long to be sent.
     fn give_up_overdue(&self, parcels: &mut Vec<Parcel>, fault: Fault) {
         let now = Instant::now();
-        parcels.retain(|parcel| {
+        parcels.retain_mut(|parcel| {
             let overdue = now >= parcel.send_by;
             if overdue {
-                self.shared.refuse(parcel.id, fault);
+                self.shared.refuse(parcel, fault);
             }
             !overdue
         });
@@ -278,12 +281,13 @@ impl Shared {
 
     /// Tells a caller that its request was not sent. One whose request an earlier write may have brought to the
     /// stream waits on for its reply.
-    fn refuse(&self, id: uuid::Uuid, reason: Fault) {
-        if self.waiting.perhaps_written(id) {
+    fn refuse(&self, parcel: &mut Parcel, reason: Fault) {
+        parcel.span.fail(reason.as_str());
+        if self.waiting.perhaps_written(parcel.id) {
             return;
         }
         let _ = self.waiting.answer(
-            id,
+            parcel.id,
             Err(RequestError::Unavailable {
                 reason,
                 retry_after: retry_after_fault(),

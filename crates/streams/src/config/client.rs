@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::trace::Tracer;
 use prometheus::Registry;
 
 use super::{
@@ -52,6 +53,8 @@ pub struct ClientConfig {
     pub max_body: usize,
     /// Where the client's metrics are registered; `None` keeps them to itself.
     pub registry: Option<Registry>,
+    /// Records spans of requests whose trace is sampled. Default off.
+    pub tracer: Tracer,
 }
 
 impl ClientConfig {
@@ -69,6 +72,7 @@ impl ClientConfig {
             reply_bytes: 64 << 20,
             max_body: 1 << 20,
             registry: None,
+            tracer: Tracer::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::trace::Tracer;
 use prometheus::Registry;
 
 use super::{
@@ -39,6 +40,8 @@ pub struct WorkerConfig {
     pub max_body: usize,
     /// Where the worker's metrics are registered; `None` keeps them to itself.
     pub registry: Option<Registry>,
+    /// Records spans of requests whose trace is sampled. Default off.
+    pub tracer: Tracer,
 }
 
 impl WorkerConfig {
@@ -54,6 +57,7 @@ impl WorkerConfig {
             reply_retention: Duration::from_secs(60),
             max_body: 1 << 20,
             registry: None,
+            tracer: Tracer::default(),
         }
     }
 

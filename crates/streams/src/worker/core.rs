@@ -22,6 +22,7 @@ use crate::{
     link::Link,
     mutex::lock,
     status::Status,
+    trace::Traces,
     wire::{Connector, Group, Observation},
 };
 
@@ -38,6 +39,7 @@ pub(super) struct Core {
     pub connector: Connector,
     pub status: Arc<Status>,
     pub metrics: WorkerMetrics,
+    pub traces: Traces,
     pub running: Arc<Running>,
     pub settle: SettleQueue,
     /// Shared by all burials.
@@ -59,6 +61,7 @@ impl Core {
         let consumer = instance();
         let connector = Connector::new(config.redis, &consumer);
         let metrics = WorkerMetrics::register(&registry)?;
+        let traces = Traces::new(config.tracer, config.names.clone());
         let running = Running::new(config.lease, metrics.in_hand.clone());
         let status = Arc::new(Status::new(&["fetch"]));
         let dead_letters = Link::new(
@@ -82,6 +85,7 @@ impl Core {
             connector,
             status,
             metrics,
+            traces,
             running: Arc::new(running),
             settle: SettleQueue::default(),
             dead_letters: tokio::sync::Mutex::new(dead_letters),

@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::trace::Span;
 use tokio::{
     select,
     sync::Notify,
@@ -55,6 +56,8 @@ pub(super) struct Finished {
     /// Attempts that failed in a row, and when the next may be made.
     failures: u32,
     not_before: Instant,
+    /// Ends when it is sent off.
+    span: Span,
 }
 
 /// Work that finished and was not sent off yet. Bounded by the terminals.
@@ -80,7 +83,14 @@ impl Finished {
             deadline,
             failures: 0,
             not_before: Instant::now(),
+            span: Span::none(),
         }
+    }
+
+    /// Records how long the reply takes.
+    pub(super) fn traced(mut self, span: Span) -> Self {
+        self.span = span;
+        self
     }
 
     fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
@@ -153,7 +163,13 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
         }
         core.settle.take(&mut open);
         let now = Instant::now();
-        open.retain(|finished| !finished.is_overdue(now));
+        open.retain_mut(|finished| {
+            let overdue = finished.is_overdue(now);
+            if overdue {
+                finished.span.fail("overdue");
+            }
+            !overdue
+        });
         let batch = due(&mut open, now, limit.bytes());
         if batch.is_empty() {
             continue;

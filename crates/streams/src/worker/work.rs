@@ -23,8 +23,12 @@ use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope, cut},
     error::Failure,
     mutex::lock,
+    trace,
     wire::{Delivery, Entry},
 };
+
+/// Why a trace ends whose request has passed its deadline.
+const EXPIRED: &str = "expired";
 
 /// The code of the failure that is answered when a handler's reply is too large.
 const REPLY_TOO_LARGE: &str = "reply-too-large";
@@ -65,7 +69,17 @@ pub(super) fn take(
     match classify(core, &entry, fields, deliveries) {
         Ok((request_id, envelope)) => {
             core.metrics.queue.observe(age.as_secs_f64());
-            if age >= envelope.ttl {
+            let traced =
+                core.traces
+                    .delivery(envelope.traceparent.as_deref(), request_id, id, deliveries);
+            let expired = age >= envelope.ttl;
+            core.traces.queued(
+                traced.as_ref(),
+                age,
+                delivered.elapsed(),
+                expired.then_some(EXPIRED),
+            );
+            if expired {
                 core.metrics
                     .expired
                     .with_label_values(&[EXPIRED_QUEUED])
@@ -89,6 +103,7 @@ pub(super) fn take(
                 in_hand,
                 request,
                 envelope.reply_to,
+                traced,
             );
             core.running.works(id, tokio::spawn(work).abort_handle());
         }
@@ -134,8 +149,9 @@ async fn work(
     core: Arc<Core>,
     handler: Handler,
     mut in_hand: InHand,
-    request: Request,
+    mut request: Request,
     reply_to: Option<String>,
+    traced: Option<trace::Delivery>,
 ) {
     let started = Instant::now();
     // This process may have been stopped since the delivery; then the entry is somebody else's by now.
@@ -149,6 +165,10 @@ async fn work(
         request.queued,
         request.deliveries,
     );
+    let mut span = core.traces.process(traced.as_ref());
+    if let Some(traceparent) = span.traceparent() {
+        request.traceparent = Some(traceparent);
+    }
     // The handler is called inside the future, so that a panic before its first await is caught too.
     let handled = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
     let handled = timeout_at(deadline, handled).await;
@@ -161,22 +181,28 @@ async fn work(
                 body.len(),
                 core.max_body
             );
+            span.fail(REPLY_TOO_LARGE);
             Outcome::Failed {
                 code: REPLY_TOO_LARGE.into(),
                 message,
             }
         }
         Ok(Ok(Ok(body))) => Outcome::Ok(body),
-        Ok(Ok(Err(Failure { code, message }))) => Outcome::Failed {
-            message: cut(&message, core.max_body).to_owned(),
-            code,
-        },
+        Ok(Ok(Err(Failure { code, message }))) => {
+            span.fail(code.clone());
+            Outcome::Failed {
+                message: cut(&message, core.max_body).to_owned(),
+                code,
+            }
+        }
         Ok(Err(panic)) => {
             core.metrics.panicked.inc();
+            span.fail("panic");
             tracing::error!(request = %id, entry = %in_hand.entry, panic = panic_text(&*panic), "the handler panicked");
             Outcome::Panicked
         }
         Err(_elapsed) => {
+            span.fail(EXPIRED);
             core.metrics
                 .expired
                 .with_label_values(&[EXPIRED_RUNNING])
@@ -186,7 +212,9 @@ async fn work(
             return;
         }
     };
+    drop(span);
     core.metrics.served.inc();
+    let sending = core.traces.reply(traced.as_ref(), reply_to.as_deref());
     let reply = ReplyEnvelope {
         outcome,
         queue,
@@ -195,9 +223,6 @@ async fn work(
     }
     .encode()
     .freeze();
-    core.settle.push(Finished::new(
-        in_hand,
-        Some((reply_to, id, reply)),
-        deadline,
-    ));
+    let finished = Finished::new(in_hand, Some((reply_to, id, reply)), deadline);
+    core.settle.push(finished.traced(sending));
 }

@@ -25,4 +25,5 @@ mod sentinel;
 mod slow_link;
 mod support;
 mod tls;
+mod traces;
 mod wire;
