@@ -3,9 +3,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser, ValueEnum};
+use common::trace::Tracer;
 use prometheus::Registry;
 use service::settings::{
-    Drain, Http, Log, Redis, Streams, address, bytes, count, positive_duration, refused_by_engine,
+    Drain, Http, Log, Redis, Streams, Traces, address, bytes, count, positive_duration,
+    refused_by_engine,
 };
 use streams::{ClientConfig, ReplyStream};
 
@@ -34,6 +36,9 @@ pub struct Config {
     /// What is logged.
     #[command(flatten)]
     pub log: Log,
+    /// What is recorded of requests.
+    #[command(flatten)]
+    pub traces: Traces,
 }
 
 /// How many requests are let in, and for how long.
@@ -76,13 +81,14 @@ impl Config {
     /// Settings that contradict each other or that the engine does not accept, in one line that names them.
     pub fn check(&self) -> Result<(), String> {
         self.redis.check()?;
-        self.client(&Registry::new())
+        self.traces.check()?;
+        self.client(&Registry::new(), Tracer::default())
             .validate()
             .map_err(|error| refused_by_engine(&error))
     }
 
     /// These settings as the engine takes them.
-    pub(crate) fn client(&self, registry: &Registry) -> ClientConfig {
+    pub(crate) fn client(&self, registry: &Registry, tracer: Tracer) -> ClientConfig {
         ClientConfig {
             redis: self.redis.config(),
             reply_stream: match self.requests.reply_stream {
@@ -93,6 +99,7 @@ impl Config {
             max_outstanding: u64::from(self.requests.max_outstanding),
             reply_retention: self.requests.reply_retention,
             registry: Some(registry.clone()),
+            tracer,
             ..ClientConfig::new("", self.streams.names())
         }
     }

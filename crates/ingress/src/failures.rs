@@ -6,7 +6,7 @@ use std::{
 };
 
 use common::telemetry::LogThrottle;
-use service::RequestId;
+use service::Correlation;
 
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ impl Default for Failures {
 
 impl Failures {
     /// Logs an error that the operator should hear of.
-    pub(crate) fn log(&self, id: RequestId, error: &Error) {
+    pub(crate) fn log(&self, who: Correlation, error: &Error) {
         if !error.is_of_ours() {
             return;
         }
@@ -34,7 +34,10 @@ impl Failures {
         // A panic elsewhere leaves counts behind, which stay usable.
         let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(suppressed) = throttle.admit(kind, Instant::now()) {
-            tracing::warn!(request_id = %id.0, kind, %error, suppressed, "request not answered with weather");
+            let trace_id = who
+                .trace
+                .map(|trace| tracing::field::display(trace.trace_id()));
+            tracing::warn!(request_id = %who.id, trace_id, kind, %error, suppressed, "request not answered with weather");
         }
     }
 }

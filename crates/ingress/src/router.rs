@@ -31,9 +31,9 @@ pub(crate) fn app<P: Probe>(
         exchanges,
         Method::POST,
         CITY,
-        move |id, request| {
+        move |who, request| {
             let weather = Arc::clone(&weather);
-            async move { weather.answer(id, request).await.into_response() }
+            async move { weather.answer(who, request).await.into_response() }
         },
     )
 }

@@ -33,7 +33,7 @@ pub async fn run(
     process: Process,
     endpoints: Endpoints,
 ) -> Result<(), ServiceError> {
-    let client = Client::connect(config.client(&process.registry)).await?;
+    let client = Client::connect(config.client(&process.registry, process.tracer.clone())).await?;
     serve(client, config, process, endpoints).await
 }
 
@@ -43,8 +43,12 @@ async fn serve(
     process: Process,
     endpoints: Endpoints,
 ) -> Result<(), ServiceError> {
-    let Process { registry, shutdown } = process;
-    let exchanges = Exchanges::new(&registry, config.http.max_headers)?;
+    let Process {
+        registry,
+        shutdown,
+        tracer,
+    } = process;
+    let exchanges = Exchanges::new(&registry, config.http.max_headers)?.traced(tracer);
     let weather = Arc::new(Weather::new(client.clone(), &config));
     let health = Health {
         client: client.clone(),
@@ -87,7 +91,7 @@ async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use common::shutdown::Shutdown;
+    use common::{shutdown::Shutdown, trace::Tracer};
     use prometheus::Registry;
     use service::settings::parse_from;
 
@@ -102,14 +106,18 @@ mod tests {
         ];
         let config: Config = parse_from(args.map(Into::into), Config::check).expect("good flags");
         let registry = Registry::new();
-        let client = Client::connect(config.client(&registry))
+        let client = Client::connect(config.client(&registry, Tracer::default()))
             .await
             .expect("good settings");
         let endpoints = Endpoints::bind(config.listen, None)
             .await
             .expect("a free port");
         let (_trigger, shutdown) = Shutdown::manual();
-        let process = Process { registry, shutdown };
+        let process = Process {
+            registry,
+            shutdown,
+            tracer: Tracer::default(),
+        };
         let serving = tokio::spawn(serve(client.clone(), config, process, endpoints));
         // As it does itself when one of its loops panics.
         client.close();

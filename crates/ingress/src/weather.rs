@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use common::message::WeatherRequest;
-use service::{RequestId, read_body, traceparent};
+use service::{Correlation, read_body};
 use streams::{Client, Options, Reply};
 
 use crate::{
@@ -50,15 +50,19 @@ impl Weather {
     }
 
     /// The weather, or why there is none.
-    pub(crate) async fn answer(&self, id: RequestId, request: Request) -> Result<Response, Error> {
-        self.ask(id, request)
+    pub(crate) async fn answer(
+        &self,
+        who: Correlation,
+        request: Request,
+    ) -> Result<Response, Error> {
+        self.ask(who, request)
             .await
-            .inspect_err(|error| self.failures.log(id, error))
+            .inspect_err(|error| self.failures.log(who, error))
     }
 
     /// Asks for the weather and waits for it. Dropped, which hyper does when the caller hangs up, it takes
     /// the request back from the stream.
-    async fn ask(&self, id: RequestId, request: Request) -> Result<Response, Error> {
+    async fn ask(&self, who: Correlation, request: Request) -> Result<Response, Error> {
         let began = Instant::now();
         let (head, body) = request.into_parts();
         media_type::check(&head.headers)?;
@@ -75,10 +79,10 @@ impl Weather {
         let question =
             serde_json::to_vec(&WeatherRequest::parse(&body)?).map_err(Error::Internal)?;
         let mut options = Options::within(timeout.saturating_sub(began.elapsed()))
-            .id(id.0)
+            .id(who.id)
             .content_type(JSON);
-        if let Some(traceparent) = traceparent(&head.headers) {
-            options = options.traceparent(traceparent);
+        if let Some(trace) = who.trace {
+            options = options.traceparent(trace.to_string());
         }
         let reply = self.client.request(question, options).await?;
         Ok(answer(reply, began.elapsed(), wait))
@@ -88,10 +92,10 @@ impl Weather {
 /// The weather in a city
 pub(crate) async fn city(
     State(weather): State<Arc<Weather>>,
-    Extension(id): Extension<RequestId>,
+    Extension(who): Extension<Correlation>,
     request: Request,
 ) -> Result<Response, Error> {
-    weather.answer(id, request).await
+    weather.answer(who, request).await
 }
 
 /// The reply's bytes as they are, with how long they took.

@@ -6,9 +6,10 @@ mod provider;
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser};
+use common::trace::Tracer;
 use prometheus::Registry;
 use service::settings::{
-    Drain, Http, Log, Redis, Streams, address, count, positive_duration, refused_by_engine,
+    Drain, Http, Log, Redis, Streams, Traces, address, count, positive_duration, refused_by_engine,
 };
 use streams::WorkerConfig;
 
@@ -42,6 +43,9 @@ pub struct Config {
     /// What is logged.
     #[command(flatten)]
     pub log: Log,
+    /// What is recorded of requests.
+    #[command(flatten)]
+    pub traces: Traces,
 }
 
 /// How much work is done at a time, and what happens to work that is not finished.
@@ -67,13 +71,14 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         self.provider.check()?;
         self.redis.check()?;
-        self.worker(&Registry::new())
+        self.traces.check()?;
+        self.worker(&Registry::new(), Tracer::default())
             .validate()
             .map_err(|error| refused_by_engine(&error))
     }
 
     /// These settings as the engine takes them.
-    pub(crate) fn worker(&self, registry: &Registry) -> WorkerConfig {
+    pub(crate) fn worker(&self, registry: &Registry, tracer: Tracer) -> WorkerConfig {
         WorkerConfig {
             redis: self.redis.config(),
             lease: self.work.lease,
@@ -81,6 +86,7 @@ impl Config {
             reply_retention: self.work.reply_retention,
             drain_timeout: self.drain.drain_timeout,
             registry: Some(registry.clone()),
+            tracer,
             ..WorkerConfig::new("", self.streams.names())
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use common::{
     message::{FailureCode, RequestDefect, WeatherReply, WeatherRequest},
     telemetry::LogThrottle,
+    trace::{TraceContext, Tracer},
 };
 use streams::{Failure, Request};
 
@@ -24,6 +25,7 @@ pub(crate) struct Handler {
     provider: Provider,
     terminals: Terminals,
     metrics: Metrics,
+    tracer: Tracer,
     /// By cause.
     log: Mutex<LogThrottle<&'static str>>,
 }
@@ -40,12 +42,18 @@ enum HandlerError {
 }
 
 impl Handler {
-    pub(crate) fn new(provider: Provider, terminals: Terminals, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        provider: Provider,
+        terminals: Terminals,
+        metrics: Metrics,
+        tracer: Tracer,
+    ) -> Self {
         let log = Mutex::new(LogThrottle::new(SAME_FAILURE_LOGGED_EVERY));
         Self {
             provider,
             terminals,
             metrics,
+            tracer,
             log,
         }
     }
@@ -67,10 +75,16 @@ impl Handler {
 
     async fn reply(&self, request: &Request) -> Result<Bytes, HandlerError> {
         let asked = WeatherRequest::parse(&request.body)?;
+        let trace = request.traceparent.as_deref().and_then(TraceContext::parse);
+        let mut span = self.tracer.follow(trace, || self.provider.span());
         let timer = self.metrics.processing.start_timer();
         let answer = self.provider.weather(asked.city(), request.deadline).await;
         timer.observe_duration();
-        let weather = answer.inspect_err(|error| self.metrics.provider_failed(error))?;
+        let weather = answer.inspect_err(|error| {
+            span.fail(error.cause());
+            self.metrics.provider_failed(error);
+        })?;
+        drop(span);
         let reply = WeatherReply::new(
             request.id,
             &asked,
@@ -95,7 +109,9 @@ impl Handler {
             .admit(cause, Instant::now());
         if let Some(suppressed) = throttled {
             let error = with_sources(error);
-            tracing::warn!(%request_id, cause, error, suppressed, "answered with a failure");
+            let trace = request.traceparent.as_deref().and_then(TraceContext::parse);
+            let trace_id = trace.map(|trace| tracing::field::display(trace.trace_id()));
+            tracing::warn!(%request_id, trace_id, cause, error, suppressed, "answered with a failure");
         }
     }
 }
@@ -160,7 +176,12 @@ mod tests {
         let terminals = Terminals::new(2);
         let provider = Provider::Simulated(Simulated::new(config));
         let metrics = Metrics::register(&registry, &terminals, &provider).unwrap();
-        let handler = Arc::new(Handler::new(provider, terminals.clone(), metrics));
+        let handler = Arc::new(Handler::new(
+            provider,
+            terminals.clone(),
+            metrics,
+            Tracer::default(),
+        ));
         Fixture {
             handler,
             terminals,

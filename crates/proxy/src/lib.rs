@@ -20,5 +20,5 @@ pub use config::{Config, ProviderKind, ProviderSettings, Work};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use providers::properties;
-pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, TlsError, Weather};
+pub use providers::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, ProviderError, Weather};
 pub use run::run;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 use proxy::Config;
-use service::{Endpoints, run_process, settings::parse_or_exit};
+use service::{Endpoints, Setup, run_process, settings::parse_or_exit};
 
 /// A request costs dozens of small allocations, which the system's allocator is slower at.
 #[global_allocator]
@@ -12,15 +12,15 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let config: Config = parse_or_exit(Config::check);
-    let (log, threads) = (config.log.clone(), config.http.worker_threads);
-    run_process(
-        "proxy",
-        env!("CARGO_PKG_VERSION"),
-        &log,
-        threads,
-        |process| async move {
-            let endpoints = Endpoints::bind(config.listen, config.http.admin_listen).await?;
-            proxy::run(config, process, endpoints).await
-        },
-    )
+    let setup = Setup {
+        name: "proxy",
+        version: env!("CARGO_PKG_VERSION"),
+        log: config.log.clone(),
+        traces: config.traces.clone(),
+        threads: config.http.worker_threads,
+    };
+    run_process(&setup, |process| async move {
+        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen).await?;
+        proxy::run(config, process, endpoints).await
+    })
 }

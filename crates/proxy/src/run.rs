@@ -29,12 +29,16 @@ pub async fn run(
     process: Process,
     endpoints: Endpoints,
 ) -> Result<(), ServiceError> {
-    let Process { registry, shutdown } = process;
-    let worker = Worker::connect(config.worker(&registry)).await?;
+    let Process {
+        registry,
+        shutdown,
+        tracer,
+    } = process;
+    let worker = Worker::connect(config.worker(&registry, tracer.clone())).await?;
     let provider = config.provider.provider().map_err(ServiceError::Setting)?;
     let terminals = Terminals::new(config.work.terminals as usize);
     let metrics = Metrics::register(&registry, &terminals, &provider)?;
-    let exchanges = Exchanges::new(&registry, config.http.max_headers)?;
+    let exchanges = Exchanges::new(&registry, config.http.max_headers)?.traced(tracer.clone());
     let health = Health {
         monitor: worker.monitor(),
         terminals: terminals.clone(),
@@ -69,7 +73,7 @@ pub async fn run(
         until_worker_left,
     );
 
-    let handler = Arc::new(Handler::new(provider, terminals, metrics));
+    let handler = Arc::new(Handler::new(provider, terminals, metrics, tracer));
     let leave = async {
         shutdown.started().await;
         tokio::time::sleep(config.drain.drain_delay).await;

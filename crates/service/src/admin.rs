@@ -68,6 +68,14 @@ pub struct LivenessDocument {
     live: bool,
 }
 
+/// Whether a route is one of these: probes and scrapes are nobody's requests.
+pub(crate) fn is_admin(route: &str) -> bool {
+    matches!(
+        route,
+        "/health" | "/health/ready" | "/health/live" | "/metrics"
+    )
+}
+
 /// `/health`, `/health/live`, `/health/ready` and `/metrics`.
 ///
 /// `/health/live` asks nothing of anybody, so that a Redis that is down does not get the process

@@ -16,7 +16,7 @@ use axum::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tower::Service;
 
-use crate::{Exchanges, Problem, RequestId};
+use crate::{Correlation, Exchanges, Problem};
 
 /// Routes, and perhaps a shortcut to one of them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ struct Shortcut {
     exchanges: Exchanges,
     method: Method,
     path: &'static str,
-    handler: Box<dyn Fn(RequestId, Request) -> BoxFuture<'static, Response> + Send + Sync>,
+    handler: Box<dyn Fn(Correlation, Request) -> BoxFuture<'static, Response> + Send + Sync>,
 }
 
 impl From<Router> for App {
@@ -50,13 +50,13 @@ impl App {
         exchanges: &Exchanges,
         method: Method,
         path: &'static str,
-        handler: impl Fn(RequestId, Request) -> F + Send + Sync + 'static,
+        handler: impl Fn(Correlation, Request) -> F + Send + Sync + 'static,
     ) -> Self {
         let shortcut = Shortcut {
             exchanges: exchanges.clone(),
             method,
             path,
-            handler: Box::new(move |id, request| handler(id, request).boxed()),
+            handler: Box::new(move |who, request| handler(who, request).boxed()),
         };
         Self {
             shortcut: Some(Arc::new(shortcut)),
@@ -82,9 +82,9 @@ impl Shortcut {
     }
 
     async fn answer(&self, request: Request) -> Response {
-        let answer = async |id, request| {
+        let answer = async |who, request| {
             // The panic itself is in the log by now; it is a bug, whoever called.
-            let handled = AssertUnwindSafe(async { (self.handler)(id, request).await });
+            let handled = AssertUnwindSafe(async { (self.handler)(who, request).await });
             let handled = handled.catch_unwind().await;
             handled.unwrap_or_else(|_panic| Problem::internal().into_response())
         };

@@ -10,13 +10,16 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use common::trace::Tracer;
 use prometheus::Registry;
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use crate::{
+    correlation::{Correlation, X_REQUEST_ID, callers_id},
     http_metrics::HttpMetrics,
     problem::Problem,
-    request_id::{RequestId, X_REQUEST_ID, callers_id},
+    spans::Spans,
 };
 
 /// Most header fields of a request. hyper itself refuses more than 100, without a body.
@@ -33,6 +36,7 @@ const NO_ROUTE: &str = "other";
 #[derive(Debug, Clone)]
 pub struct Exchanges {
     metrics: HttpMetrics,
+    spans: Spans,
     max_headers: usize,
 }
 
@@ -42,8 +46,18 @@ impl Exchanges {
     pub fn new(registry: &Registry, max_headers: usize) -> Result<Self, prometheus::Error> {
         Ok(Self {
             metrics: HttpMetrics::register(registry)?,
+            spans: Spans::default(),
             max_headers,
         })
+    }
+
+    /// Records a span of each request that a trace wants, except for probes and scrapes.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self {
+            spans: Spans::new(tracer),
+            ..self
+        }
     }
 
     /// The service that is made of these routes. What no route answers is a problem: 404, or 405 with `Allow`.
@@ -67,8 +81,8 @@ async fn around_route(
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let run = |id, mut request: Request| {
-        request.extensions_mut().insert::<RequestId>(id);
+    let run = |who, mut request: Request| {
+        request.extensions_mut().insert::<Correlation>(who);
         next.run(request)
     };
     exchanges.exchange(route, request, run).await
@@ -80,25 +94,29 @@ impl Exchanges {
         &self,
         route: &str,
         request: Request,
-        answer: impl FnOnce(RequestId, Request) -> F,
+        answer: impl FnOnce(Correlation, Request) -> F,
     ) -> Response {
-        let id = RequestId::new();
+        let id = Uuid::now_v7();
+        let (trace, mut span) = self.spans.begin(route, &request, id);
+        let who = Correlation { id, trace };
         let echoed = callers_id(request.headers()).cloned();
         let mut measurement = self.metrics.begin(request.method(), route);
         let method = request.method().clone();
 
         let mut response = if head_fits(&request, self.max_headers) {
-            answer(id, request).await
+            answer(who, request).await
         } else {
             Problem::headers_too_large(MAX_HEADER_FIELDS, self.max_headers).into_response()
         };
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            problem.write(id.0, &mut response);
+            problem.write(&who, &mut response);
         }
         let elapsed = measurement.answered(response.status());
+        span.answered(response.status());
         tracing::debug!(
-            request_id = %id.0,
+            request_id = %id,
+            trace_id = trace.map(|trace| tracing::field::display(trace.trace_id())),
             callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
             %method,
             route,
@@ -107,7 +125,7 @@ impl Exchanges {
             "request answered"
         );
         let headers = response.headers_mut();
-        if let Some(id) = echoed.or_else(|| id.header()) {
+        if let Some(id) = echoed.or_else(|| who.header()) {
             headers.insert(X_REQUEST_ID, id);
         }
         headers.insert(

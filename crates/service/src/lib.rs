@@ -6,18 +6,21 @@
 //! [admin routes](admin_routes) and the [Swagger routes](swagger_routes) are the same everywhere.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod otlp;
 mod process;
 pub mod settings;
 
 mod app;
 mod endpoints;
+pub mod https;
 pub mod server;
 
 mod body;
+mod correlation;
 mod exchange;
 mod http_metrics;
 mod problem;
-mod request_id;
+mod spans;
 
 mod admin;
 mod openapi;
@@ -32,11 +35,11 @@ pub mod properties;
 pub use admin::{LivenessDocument, Probe, ReadinessDocument, admin_routes};
 pub use app::App;
 pub use body::{BodyError, read_body};
+pub use correlation::{Correlation, X_REQUEST_ID};
 pub use endpoints::{BindError, Endpoints};
 pub use exchange::Exchanges;
 pub use openapi::document_problems;
 pub use parts::{backlog_part, readiness, redis_part, serving_part, summaries};
 pub use problem::{Kind, Problem, ProblemDocument};
-pub use process::{Process, ServiceError, run_process};
-pub use request_id::{RequestId, X_REQUEST_ID, traceparent};
+pub use process::{Process, ServiceError, Setup, run_process};
 pub use swagger::swagger_routes;

@@ -13,9 +13,8 @@ use utoipa::openapi::{
     example::{Example, ExampleBuilder},
     path::{Operation, PathItem},
 };
-use uuid::Uuid;
 
-use crate::{exchange::MAX_HEADER_FIELDS, problem::Problem};
+use crate::{Correlation, exchange::MAX_HEADER_FIELDS, problem::Problem};
 
 /// The bound of the example that says how large a request head may be: the default of `MAX_HEADERS`.
 const MAX_HEADERS: usize = 16 << 10;
@@ -101,7 +100,7 @@ fn answer(status: StatusCode, problems: &[Problem]) -> Response {
 
 fn example(problem: &Problem) -> (&'static str, Example) {
     let name = problem.kind().uri.rsplit('/').next().unwrap_or_default();
-    let document = problem.document(Uuid::nil());
+    let document = problem.document(&Correlation::default());
     (
         name,
         ExampleBuilder::new()

@@ -15,6 +15,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::Correlation;
+
 /// The media type of a problem.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -83,8 +85,8 @@ impl Problem {
         self.0.retry_after
     }
 
-    /// The document for the request with this id.
-    pub fn document(&self, request_id: Uuid) -> ProblemDocument {
+    /// The document for this request.
+    pub fn document(&self, request: &Correlation) -> ProblemDocument {
         let Occurrence {
             kind,
             detail,
@@ -96,7 +98,8 @@ impl Problem {
             title: kind.title.into(),
             status: kind.status.as_u16(),
             detail: detail.clone(),
-            request_id,
+            request_id: request.id,
+            trace_id: request.trace.map(|trace| trace.trace_id().to_string()),
             errors: errors
                 .iter()
                 .map(|(name, why)| ((*name).into(), why.clone()))
@@ -105,9 +108,9 @@ impl Problem {
     }
 
     /// Writes the body of a response that carries this problem.
-    pub(crate) fn write(&self, request_id: Uuid, response: &mut Response) {
+    pub(crate) fn write(&self, request: &Correlation, response: &mut Response) {
         // A document of strings and one map with string keys: serialising it cannot fail.
-        let body = serde_json::to_vec(&self.document(request_id)).unwrap_or_default();
+        let body = serde_json::to_vec(&self.document(request)).unwrap_or_default();
         *response.body_mut() = Body::from(body);
         response
             .headers_mut()
@@ -198,6 +201,10 @@ pub struct ProblemDocument {
     pub detail: Cow<'static, str>,
     /// The id of this request; quote it when asking for help.
     pub request_id: Uuid,
+    /// The trace that this request belongs to, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    pub trace_id: Option<String>,
     /// What is wrong with each field of the body, by field.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]

@@ -2,12 +2,12 @@
 
 use std::{error::Error, future::Future, io, process::ExitCode};
 
-use common::{metrics, shutdown::Shutdown, telemetry};
+use common::{metrics, shutdown::Shutdown, telemetry, trace::Tracer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use prometheus::Registry;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{BindError, settings};
+use crate::{BindError, otlp, settings};
 
 /// Why a service ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -45,33 +45,52 @@ pub struct Process {
     pub registry: Registry,
     /// Tells when to leave.
     pub shutdown: Shutdown,
+    /// Records spans, where the settings say so.
+    pub tracer: Tracer,
 }
 
-/// Runs the service `name` to its end: sets up logs and signals, and serves on `threads` threads.
+/// What a process is set up by.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The service's name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What is logged.
+    pub log: settings::Log,
+    /// What is recorded of requests.
+    pub traces: settings::Traces,
+    /// How many threads serve.
+    pub threads: u32,
+}
+
+/// Runs a service to its end: sets up logs, traces and signals, and serves.
 ///
 /// With one thread everything runs on the calling one. No work moves between cores then, which costs
 /// markedly less CPU per request; more cores are better used by more processes.
-pub fn run_process<F>(
-    name: &str,
-    version: &str,
-    log: &settings::Log,
-    threads: u32,
-    service: impl FnOnce(Process) -> F,
-) -> ExitCode
+pub fn run_process<F>(setup: &Setup, service: impl FnOnce(Process) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ServiceError>>,
 {
+    let &Setup { name, version, .. } = setup;
     let failed = |error: Box<dyn Error + Send + Sync>| ServiceError::Failed(error);
-    let result = telemetry::init(log.log_format, &log.rust_log)
+    let result = telemetry::init(setup.log.log_format, &setup.log.rust_log)
         .map_err(|error| failed(error.into()))
         .and_then(|logs| {
             let registry = metrics::registry(name, version)?;
             logs.register_metrics(&registry)?;
             tracing::info!(service = name, version, "starting");
             raise_descriptor_limit();
+            // Ends after the runtime: what its last tasks record goes out as well.
+            let (tracer, _exporting) = otlp::start(&setup.traces, name, version, &registry)?;
             let shutdown = Shutdown::on_signals().map_err(|error| failed(error.into()))?;
-            let runtime = runtime(threads).map_err(|error| failed(error.into()))?;
-            runtime.block_on(service(Process { registry, shutdown }))
+            let runtime = runtime(setup.threads).map_err(|error| failed(error.into()))?;
+            let process = Process {
+                registry,
+                shutdown,
+                tracer,
+            };
+            runtime.block_on(service(process))
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,9 +5,10 @@ use std::{ffi::OsString, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue};
 use clap::Parser;
+use common::trace::TraceContext;
 
 use crate::{
-    request_id::{X_REQUEST_ID, callers_id, traceparent},
+    correlation::{X_REQUEST_ID, callers_id, callers_trace},
     settings::{self, ParseError, address, bytes, count, duration, parse_from, positive_duration},
 };
 
@@ -21,11 +22,14 @@ pub fn traceparent_header(input: &[u8]) {
         headers.append("traceparent", value.clone());
         headers.append(X_REQUEST_ID, value);
     }
-    if let Some(carried) = traceparent(&headers) {
-        assert_eq!(carried.as_bytes(), input, "it was the only one");
-        assert!((55..=55 + 128).contains(&carried.len()));
-        assert!(carried.bytes().all(|byte| byte.is_ascii_graphic()));
-        let parts: Vec<&str> = carried.split('-').collect();
+    if let Some(carried) = callers_trace(&headers) {
+        let sent = std::str::from_utf8(input).expect("it was the only one");
+        assert!((55..=55 + 128).contains(&sent.len()));
+        assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()));
+        let written = carried.to_string();
+        assert_eq!(written[3..53], sent[3..53], "the same trace and span");
+        assert_eq!(TraceContext::parse(&written), Some(carried));
+        let parts: Vec<&str> = sent.split('-').collect();
         let lengths: Vec<usize> = parts[..4].iter().map(|part| part.len()).collect();
         assert_eq!(lengths, [2, 32, 16, 2]);
         assert!(parts[0] != "ff" && (parts[0] != "00" || parts.len() == 4));

@@ -74,7 +74,7 @@ fn what_the_worker_said_has_its_answer() {
         assert!(
             !failed(code)
                 .problem()
-                .document(uuid::Uuid::nil())
+                .document(&service::Correlation::default())
                 .detail
                 .contains("10.0.0.7"),
             "{code}"

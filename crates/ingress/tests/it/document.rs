@@ -103,6 +103,7 @@ async fn the_schemas_are_those_of_the_messages() {
         status: 422,
         detail: "".into(),
         request_id: Uuid::nil(),
+        trace_id: Some("".into()),
         errors: [("city".into(), vec!["is missing".into()])].into(),
     };
     check("Problem", serde_json::to_value(&problem).unwrap());

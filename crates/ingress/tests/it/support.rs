@@ -9,6 +9,7 @@ use std::{
 use common::{
     message::{FailureCode, WeatherReply, WeatherRequest},
     shutdown::{Shutdown, Trigger},
+    trace::Tracer,
 };
 use ingress::Config;
 use prometheus::Registry;
@@ -54,6 +55,7 @@ impl Ingress {
         let process = Process {
             registry: Registry::new(),
             shutdown,
+            tracer: Tracer::default(),
         };
         let ended = tokio::spawn(ingress::run(config, process, endpoints));
         Self {

@@ -5,13 +5,16 @@ mod open_meteo;
 mod simulated;
 mod weather;
 
-use common::breaker::CircuitBreaker;
+use common::{
+    breaker::CircuitBreaker,
+    trace::{SpanBuilder, SpanKind},
+};
 use tokio::time::Instant;
 
 pub use error::ProviderError;
 #[cfg(any(test, fuzzing))]
 pub use open_meteo::properties;
-pub use open_meteo::{OpenMeteo, OpenMeteoConfig, OpenMeteoError, TlsError};
+pub use open_meteo::{OpenMeteo, OpenMeteoConfig, OpenMeteoError};
 pub(crate) use simulated::{Simulated, SimulatedConfig};
 pub use weather::Weather;
 
@@ -36,6 +39,14 @@ impl Provider {
             Self::Simulated(simulated) => simulated.weather(city).await,
             // Boxed, since all that this future is a part of would have to have room for the whole exchange.
             Self::OpenMeteo(open_meteo) => Box::pin(open_meteo.weather(city, deadline)).await,
+        }
+    }
+
+    /// What a trace says of one question to it: that others are called, where they are.
+    pub(crate) fn span(&self) -> SpanBuilder {
+        match self {
+            Self::Simulated(_) => SpanBuilder::from_name("simulated").with_kind(SpanKind::Internal),
+            Self::OpenMeteo(_) => SpanBuilder::from_name("open-meteo").with_kind(SpanKind::Client),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use common::{
     message::WeatherReply,
     shutdown::{Shutdown, Trigger},
+    trace::Tracer,
 };
 use proxy::Config;
 use serde_json::{Value, json};
@@ -47,7 +48,11 @@ impl Proxy {
         let registry = common::metrics::registry("proxy", "test").unwrap();
         let ended = tokio::spawn(proxy::run(
             config,
-            Process { registry, shutdown },
+            Process {
+                registry,
+                shutdown,
+                tracer: Tracer::default(),
+            },
             endpoints,
         ));
         Self {

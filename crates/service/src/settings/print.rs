@@ -41,6 +41,10 @@ pub(super) fn lines(command: &Command, matches: &ArgMatches) -> Option<String> {
 fn value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     let raw = matches.get_raw(arg.get_id().as_str())?.next()?;
     let value = raw.to_string_lossy();
+    if value.is_empty() {
+        // Where it is accepted it is as good as none.
+        return None;
+    }
     Some(if !arg.is_hide_env_values_set() {
         one_line(&value)
     } else if arg.get_value_hint() == ValueHint::Url {

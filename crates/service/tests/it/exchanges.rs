@@ -8,7 +8,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use prometheus::Registry;
-use service::{Exchanges, Kind, Problem, RequestId};
+use service::{Correlation, Exchanges, Kind, Problem};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ fn routes() -> Router {
     Router::new()
         .route(
             "/id",
-            get(|Extension(RequestId(id)): Extension<RequestId>| async move { id.to_string() }),
+            get(|Extension(who): Extension<Correlation>| async move { who.id.to_string() }),
         )
         .route("/panics/{n}", get(|| async { panics() }))
         .route(

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::{ProviderError, Weather};
 use answers::{Forecast, Geocoding, Location, malformed, parse};
 use http::Http;
-pub use http::TlsError;
+use service::https::TlsError;
 
 /// The settings of the Open-Meteo provider.
 #[derive(Debug, Clone)]
