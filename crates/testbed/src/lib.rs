@@ -50,6 +50,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod binary;
+mod collector;
 mod eventually;
 mod folder;
 mod history;
@@ -69,6 +70,7 @@ mod tcp_proxy;
 mod tls;
 
 pub use binary::binary;
+pub use collector::{Collector, Mood, RecordedSpan};
 pub use eventually::eventually;
 pub use folder::Folder;
 pub use history::{

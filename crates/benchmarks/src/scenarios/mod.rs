@@ -5,6 +5,7 @@ mod bodies;
 mod headline;
 mod idle;
 mod saturation;
+mod traces;
 mod variants;
 
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub enum Scenario {
     Cores,
     /// Redis with an append-only file and without
     Aof,
+    /// Traces off, and with none, a hundredth and all of the requests recorded
+    Traces,
     /// No request for 30 s
     Idle,
     /// 1 to 8 proxies
@@ -86,6 +89,7 @@ impl Scenario {
             Self::Ingresses => variants::ingresses(bench).await,
             Self::Cores => variants::cores(bench).await,
             Self::Aof => variants::aof(bench).await,
+            Self::Traces => traces::run(bench).await,
             Self::Idle => idle::run(bench).await,
             Self::Proxies => variants::proxies(bench).await,
             Self::Terminals => variants::terminals(bench).await,

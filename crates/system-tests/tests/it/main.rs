@@ -30,3 +30,4 @@ mod security;
 mod settings;
 mod settings_document;
 mod start_order;
+mod traces;

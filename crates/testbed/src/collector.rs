@@ -1,0 +1,171 @@
+//! A collector of traces in this process: what it takes can be looked at.
+
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    trace::v1::{Span, status::StatusCode as SpanStatus},
+};
+use prost::Message;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// How a collector treats those who send to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// It takes what comes.
+    Well,
+    /// It takes what comes, after a while.
+    Slow(Duration),
+    /// It answers 503.
+    Refuses,
+    /// It reads and never answers.
+    Hangs,
+}
+
+/// A span as a collector sees it, with ids in hexadecimal and attributes as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedSpan {
+    /// `service.name` of the process.
+    pub service: String,
+    /// What it is called.
+    pub name: String,
+    /// Its trace.
+    pub trace: String,
+    /// Itself.
+    pub id: String,
+    /// The span above it; empty where a trace begins.
+    pub parent: String,
+    /// OTLP's number: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    pub kind: i32,
+    /// When it began, in Unix time.
+    pub start: Duration,
+    /// When it ended.
+    pub end: Duration,
+    /// Whether it failed.
+    pub failed: bool,
+    /// What is said of it.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Listens on a free port until it is dropped.
+#[derive(Debug)]
+pub struct Collector {
+    url: String,
+    spans: Arc<Mutex<Vec<RecordedSpan>>>,
+    serving: JoinHandle<()>,
+}
+
+impl Collector {
+    /// Starts one.
+    pub async fn start(mood: Mood) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let spans = Arc::default();
+        let app = Router::new()
+            .route("/v1/traces", post(take))
+            .with_state((mood, Arc::clone(&spans)));
+        let serving = tokio::spawn(async move {
+            // It ends with the test, which sees what is missing.
+            let _ = axum::serve(listener, app).await;
+        });
+        Ok(Self {
+            url,
+            spans,
+            serving,
+        })
+    }
+
+    /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What came so far.
+    pub fn spans(&self) -> Vec<RecordedSpan> {
+        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        spans.clone()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+type Shared = (Mood, Arc<Mutex<Vec<RecordedSpan>>>);
+
+async fn take(State((mood, spans)): State<Shared>, body: Bytes) -> StatusCode {
+    match mood {
+        Mood::Well => {}
+        Mood::Slow(time) => tokio::time::sleep(time).await,
+        Mood::Refuses => return StatusCode::SERVICE_UNAVAILABLE,
+        Mood::Hangs => pending().await,
+    }
+    match read(&body) {
+        Ok(read) => {
+            spans
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(read);
+            StatusCode::OK
+        }
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn read(body: &[u8]) -> anyhow::Result<Vec<RecordedSpan>> {
+    let request = ExportTraceServiceRequest::decode(body).context("no OTLP")?;
+    let mut spans = Vec::new();
+    for of_resource in request.resource_spans {
+        let resource = of_resource.resource.unwrap_or_default();
+        let service = attributes(resource.attributes).remove("service.name");
+        let service = service.context("no service.name")?;
+        for span in of_resource
+            .scope_spans
+            .into_iter()
+            .flat_map(|scope| scope.spans)
+        {
+            spans.push(recorded(service.clone(), span));
+        }
+    }
+    Ok(spans)
+}
+
+fn recorded(service: String, span: Span) -> RecordedSpan {
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    RecordedSpan {
+        service,
+        name: span.name,
+        trace: hex(span.trace_id),
+        id: hex(span.span_id),
+        parent: hex(span.parent_span_id),
+        kind: span.kind,
+        start: Duration::from_nanos(span.start_time_unix_nano),
+        end: Duration::from_nanos(span.end_time_unix_nano),
+        failed: span
+            .status
+            .is_some_and(|status| status.code() == SpanStatus::Error),
+        attributes: attributes(span.attributes),
+    }
+}
+
+fn attributes(pairs: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let text = |value: Option<AnyValue>| match value.and_then(|value| value.value) {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, text(pair.value)))
+        .collect()
+}
