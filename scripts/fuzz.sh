@@ -7,7 +7,7 @@
 #   --runs N      inputs for each target (10000000)
 #   --minimise    afterwards choose anew what fuzz/corpus keeps: those inputs that together reach the most code, at
 #                 most 99
-#   TARGET        request_json, request_envelope, reply_envelope, stream_entry, answer, redis_url, settings,
+#   TARGET        request_json, request_envelope, reply_envelope, stream_entry, answer, info, redis_url, settings,
 #                 traceparent, prefer, content_type, open_meteo; all of them unless given
 #
 # It runs on stable Rust, one target after the other on one core, at low priority. An input that breaks a property is

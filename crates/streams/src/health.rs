@@ -54,8 +54,12 @@ pub struct ServerInfo {
 impl ServerInfo {
     /// Whether the eviction policy may drop the streams, which carry no expiry.
     pub fn may_evict_streams(&self) -> bool {
-        self.eviction_policy.starts_with("allkeys")
+        may_evict_streams(&self.eviction_policy)
     }
+}
+
+pub(crate) fn may_evict_streams(eviction_policy: &str) -> bool {
+    eviction_policy.starts_with("allkeys")
 }
 
 /// The request stream as it was last seen.

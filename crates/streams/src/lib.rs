@@ -104,6 +104,7 @@ mod mutex;
 #[doc(hidden)]
 pub mod properties;
 mod read_limit;
+mod server_metrics;
 mod status;
 mod trace;
 mod wire;

@@ -153,9 +153,14 @@ pub(crate) fn register<C: Collector + Clone + 'static>(
         registry.register(Box::new(collector.clone()))?;
         Ok(collector)
     })
-    .map_err(|error| ConfigError::Metrics {
+    .map_err(refused)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(crate) fn refused(error: prometheus::Error) -> ConfigError {
+    ConfigError::Metrics {
         reason: error.to_string(),
-    })
+    }
 }
 
 fn signed(value: u64) -> i64 {

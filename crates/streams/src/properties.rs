@@ -10,7 +10,8 @@ use crate::{
     ClientConfig, StreamNames,
     clock::RedisClock,
     envelope::{MAX_HEAD_TEXT, MAX_TTL, Outcome, ReplyEnvelope, RequestEnvelope, request_id},
-    wire::{Entry, compare_answer, foreign_entries},
+    server_metrics::{FAMILIES, Family},
+    wire::{Entry, MAX_WORD, compare_answer, foreign_entries, foreign_figures},
 };
 
 const ID: &[u8; 36] = b"01234567-89ab-7cde-8f01-23456789abcd";
@@ -90,6 +91,19 @@ pub fn answer(bytes: &[u8]) {
     compare_answer(bytes);
 }
 
+/// What a server says of itself: each figure can be shown, or is left out.
+pub fn info(bytes: &[u8]) {
+    let figures = foreign_figures(bytes);
+    for Family { name, read, .. } in FAMILIES {
+        if let Some(value) = read(&figures) {
+            assert!(value.is_finite() && value >= 0.0, "{name} is {value}");
+        }
+    }
+    for word in [figures.version, figures.mode, figures.role] {
+        assert!((1..=MAX_WORD).contains(&word.len()) && !word.contains(char::is_control));
+    }
+}
+
 /// However wrong an entry's id is, its age is between nothing and the whole time, so that its deadline lies within
 /// its ttl.
 fn deadline(entry: &Entry) {
@@ -153,6 +167,11 @@ mod tests {
     #[test]
     fn answer() {
         each_input("answer", super::answer).unwrap();
+    }
+
+    #[test]
+    fn info() {
+        each_input("info", super::info).unwrap();
     }
 
     #[test]

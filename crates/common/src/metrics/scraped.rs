@@ -20,7 +20,7 @@ pub fn register_gauge(
 }
 
 /// Registers a counter that is `read` at each scrape, labelled like a [gauge](register_gauge). What `read` returns must
-/// be zero or more and never fall while the process lives.
+/// be zero or more, and fall only when what is counted begins anew: Prometheus takes it for that.
 pub fn register_counter(
     registry: &Registry,
     opts: Opts,

@@ -1,10 +1,13 @@
 //! Answers of a server that nobody vouches for, made from bytes: for the properties that hold for all of them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{
-    Entry,
+    Entry, ServerFigures,
     entry::{count, entries, redis_time, streams},
+    probe::Server,
     resp::Value,
 };
 
@@ -26,6 +29,16 @@ pub(crate) fn foreign_entries(bytes: &[u8]) -> Vec<Entry> {
     let mut found = streams(answer.clone()).unwrap_or_default();
     found.append(&mut entries(answer).unwrap_or_default());
     found
+}
+
+/// What is made of these bytes in place of the server's `INFO`, which is also how a server is known at first.
+pub(crate) fn foreign_figures(bytes: &[u8]) -> ServerFigures {
+    let answer = bulk(bytes);
+    let _ = Server::read(vec![answer.clone()]).map(|server| server.info());
+    match ServerFigures::read(answer, Duration::ZERO) {
+        Ok(figures) => figures,
+        Err(error) => panic!("a text is no INFO: {error:?}"),
+    }
 }
 
 fn one_entry(bytes: &[u8]) -> Value {

@@ -10,10 +10,12 @@ mod dead_letter;
 mod entry;
 mod exchange;
 mod fault;
+mod figures;
 mod file;
 #[cfg(any(test, fuzzing))]
 mod foreign;
 mod group;
+mod info;
 mod login;
 mod observe;
 mod probe;
@@ -30,11 +32,14 @@ pub(crate) use connect::{Connection, Connector, Followed, Lead, check_url};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, EntryId};
 pub(crate) use fault::WireError;
+pub(crate) use figures::ServerFigures;
 #[cfg(any(test, fuzzing))]
-pub(crate) use foreign::foreign_entries;
+pub(crate) use foreign::{foreign_entries, foreign_figures};
 pub(crate) use group::{
     Claim, Delivery, Fetched, Group, PendingEntry, Settled, SettledBatch, Whose,
 };
+#[cfg(any(test, fuzzing))]
+pub(crate) use info::MAX_WORD;
 pub(crate) use observe::{Announcement, Observation};
 pub(crate) use replies::{ReplyStreamReader, Resumed};
 pub(crate) use requests::{RequestBatch, Written};

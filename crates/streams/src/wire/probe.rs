@@ -14,6 +14,7 @@ use super::{
     WireError,
     entry::text,
     fault::checked,
+    info::Info,
     resp::{Commands, Value},
 };
 use crate::{error::Fault, health::ServerInfo};
@@ -42,15 +43,11 @@ impl Server {
         for answer in answers {
             info.push_str(&text(checked(answer)?)?);
         }
-        Self::parse(&info)
+        Self::parse(&Info::from(info))
     }
 
-    fn parse(info: &str) -> Result<Self, WireError> {
-        let field = |name: &str| {
-            info.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .map(str::trim)
-        };
+    fn parse(info: &Info) -> Result<Self, WireError> {
+        let field = |name: &str| info.get(name);
         let valkey = field("valkey_version");
         let version = valkey.or(field("redis_version")).unwrap_or_default();
         let mut numbers = version
@@ -141,15 +138,16 @@ mod tests {
     fn info_is_understood() {
         let info = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrun_id:abc\r\n\
                     role:master\r\nmaxmemory_policy:noeviction\r\n";
+        let parse = |info: &str| Server::parse(&Info::from(info.to_owned()));
         assert_eq!(
-            Server::parse(info).expect("complete"),
+            parse(info).expect("complete"),
             Server {
                 run_id: "abc".into(),
                 ..server(true, [8, 1, 1])
             }
         );
-        assert!(Server::parse("").is_err());
-        assert!(Server::parse("redis_version:nonsense\r\nrun_id:a").is_err());
+        assert!(parse("").is_err());
+        assert!(parse("redis_version:nonsense\r\nrun_id:a").is_err());
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! The loop that keeps house: announces this worker and its capacity, prunes announcements and
-//! consumers of workers that are gone, and looks at the streams for the gauges.
+//! consumers of workers that are gone, and looks at the streams and at the server for the gauges.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::core::Core;
 use crate::{
     health::WorkerSummary,
     link::Link,
     mutex::lock,
-    wire::{Announcement, Connection, Group, Observation, WireError},
+    wire::{Announcement, Connection, Group, Observation, ServerFigures, WireError},
 };
 
 /// Between two looks at the hold. Where it is not what was announced, it is announced at once: clients admit by it.
@@ -22,6 +22,10 @@ const ROUNDS_PER_LOOK: u32 = 4;
 
 /// Rounds between two looks at the consumers and at the memory of the streams.
 const ROUNDS_PER_SWEEP: u32 = 8 * ROUNDS_PER_LOOK;
+
+/// Between two looks at the server's own figures. Not counted in rounds, which stand still while announcements are
+/// refused: that is when these figures matter most.
+const SERVER_PERIOD: Duration = Duration::from_secs(15);
 
 /// A consumer counts as dead when it has nothing pending and was not heard of for this long, and for
 /// many leases.
@@ -35,8 +39,9 @@ const MOST_DELETED: usize = 100;
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     let mut round = 0;
     let mut announced = None;
+    let mut server_due = Instant::now();
     loop {
-        match keep_house(&core, &mut link, round, &mut announced).await {
+        match keep_house(&core, &mut link, round, &mut announced, &mut server_due).await {
             Ok(()) => {
                 link.succeeded();
                 round = round.wrapping_add(1);
@@ -56,6 +61,7 @@ async fn keep_house(
     link: &mut Link,
     round: u32,
     announced: &mut Option<Announcement>,
+    server_due: &mut Instant,
 ) -> Result<(), WireError> {
     let names = &core.group.names;
     let look = round.is_multiple_of(ROUNDS_PER_LOOK);
@@ -70,6 +76,10 @@ async fn keep_house(
     // Refused under memory pressure, when it is all the more important to look.
     let published = announce(core, announcement, connection).await;
     *announced = published.is_ok().then_some(announcement);
+    if published.as_ref().is_err_and(WireError::needs_reconnect) {
+        return published;
+    }
+    look_at_server(core, connection, server_due).await?;
     if !look {
         return published;
     }
@@ -101,6 +111,24 @@ async fn keep_house(
     }
     *lock(&core.observation) = Some(observation);
     published
+}
+
+/// Looks at the server's own figures when it is time. A connection that broke over it is tried again at once; a server
+/// that refuses has as long as one that answers.
+async fn look_at_server(
+    core: &Core,
+    connection: &mut Connection,
+    due: &mut Instant,
+) -> Result<(), WireError> {
+    if Instant::now() < *due {
+        return Ok(());
+    }
+    let looked = ServerFigures::take(connection).await;
+    if !looked.as_ref().is_err_and(WireError::needs_reconnect) {
+        *due = Instant::now() + SERVER_PERIOD;
+    }
+    core.metrics.server.set(looked?);
+    Ok(())
 }
 
 /// Tells what this worker can do. One that drains does nothing more for anybody new.

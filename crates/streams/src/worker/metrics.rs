@@ -6,6 +6,7 @@ use super::dead_letters::Cause;
 use crate::{
     error::ConfigError,
     metrics::{LinkMetrics, StreamMetrics, register},
+    server_metrics::ServerMetrics,
 };
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct WorkerMetrics {
     pub groups_created: IntCounter,
     pub links: LinkMetrics,
     pub streams: StreamMetrics,
+    pub server: ServerMetrics,
     pub in_hand: IntGauge,
     pub served: IntCounter,
 }
@@ -100,6 +102,7 @@ impl WorkerMetrics {
             )?,
             links: LinkMetrics::register(registry, "settle")?,
             streams: StreamMetrics::register(registry)?,
+            server: ServerMetrics::register(registry)?,
         };
         for stage in [EXPIRED_QUEUED, EXPIRED_RUNNING] {
             metrics.expired.with_label_values(&[stage]);

@@ -22,6 +22,7 @@ mod log;
 mod path;
 mod scene;
 mod sentinel;
+mod server_figures;
 mod slow_link;
 mod support;
 mod tls;
