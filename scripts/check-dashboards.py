@@ -54,21 +54,23 @@ class System:
 
     def __init__(self, arguments, folder):
         self.arguments, self.folder = arguments, folder
-        self.processes, self.logs = {}, []
-        self.stopping = False
+        self.processes = {}
+        # Held while something is started, so that nothing is once all has been stopped.
+        self.lock, self.stopping = threading.Lock(), False
 
     def start(self, name, command, **settings):
-        """Starts it with these settings and none of whoever calls this; in place of one that ended, if there was one."""
-        log = open(self.folder / f"{name}.log", "ab")
-        self.logs.append(log)
+        """Starts it with these settings and none of whoever calls this, in place of one of that name that ended."""
         environment = {"PATH": os.environ["PATH"], **settings}
-        self.processes[name] = subprocess.Popen(
-            [str(part) for part in command], stdout=log, stderr=log, cwd=self.folder, env=environment
-        )
+        with self.lock, open(self.folder / f"{name}.log", "ab") as log:
+            if not self.stopping:
+                self.processes[name] = subprocess.Popen(
+                    [str(part) for part in command], stdout=log, stderr=log, cwd=self.folder, env=environment
+                )
 
     def stop(self):
         """In the order that lets callers have their answers: the last one started first."""
-        self.stopping = True
+        with self.lock:
+            self.stopping = True
         for process in reversed(self.processes.values()):
             if process.poll() is None:
                 process.terminate()
@@ -77,8 +79,6 @@ class System:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        for log in self.logs:
-            log.close()
 
     def last_words(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
@@ -213,7 +213,8 @@ def run(system, ports):
     """Starts the system, loads and harms it, and returns Prometheus, and when the load began and the harm ended."""
     arguments, folder = system.arguments, system.folder
     redis_port, exporter, prometheus_port, *services = ports
-    listen = {name: services[2 * i : 2 * i + 2] for i, name in enumerate(("proxy-1", "proxy-2", "ingress-1", "ingress-2"))}
+    names = ("proxy-1", "proxy-2", "ingress-1", "ingress-2")
+    listen = {name: services[2 * i : 2 * i + 2] for i, name in enumerate(names)}
     redis_url = f"redis://127.0.0.1:{redis_port}"
 
     # A slow log and latency events that ordinary commands get into, or their panels would show nothing.
@@ -241,7 +242,7 @@ def run(system, ports):
         """What a cluster does: one that ended is started again."""
         while not system.stopping:
             for name in ("proxy-1", "proxy-2"):
-                if system.processes[name].poll() is not None and not system.stopping:
+                if system.processes[name].poll() is not None:
                     proxy(name)
             time.sleep(0.5)
 
@@ -267,7 +268,8 @@ def run(system, ports):
         *pods, ended,
         {"app": "redis", "name": "redis-0", "port": redis_port, "port_name": "redis"},
         {"app": "redis-exporter", "name": "redis-exporter-1", "port": exporter, "port_name": "metrics"},
-        {"app": "prometheus", "name": "prometheus-0", "port": prometheus_port, "port_name": "http", "port_number": 9090},
+        {"app": "prometheus", "name": "prometheus-0", "port": prometheus_port, "port_name": "http",
+         "port_number": 9090},
         {"app": "grafana", "name": "grafana-1", "port": 1, "port_name": "http"},
     ], folder)
     prometheus = Prometheus(f"http://127.0.0.1:{prometheus_port}")
@@ -298,8 +300,8 @@ def harm(system, redis, redis_port, forecasts):
     redis.ask("XADD", "weather-requests", "*", "no", "request")
     redis.ask("XADD", "weather-responses", "*", "no", "reply")
     redis.ask("SET", "somebody-elses", "x", "PX", "1")
-    # A policy that may drop streams while nothing has to be dropped, and a snapshot that cannot be put in its place. The
-    # proxies look every 15 s.
+    # A policy that may drop streams while nothing has to be dropped, and a snapshot that cannot be put in its place.
+    # The proxies look every 15 s.
     redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     (system.folder / "dump.rdb").mkdir()
     redis.ask("BGSAVE")
@@ -401,8 +403,9 @@ def judge_all(prometheus, listen, begin, end):
             print(f"FAIL rule {rule['name']}: {rule.get('lastError')}")
             failed.append(rule["name"])
 
-    fired = prometheus.ask("query", query=f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{LOAD}s]))')
-    print("alerts that fired meanwhile:", ", ".join(sorted(one["metric"]["alertname"] for one in fired["result"])))
+    firing = 'count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[10m]))'
+    fired = {one["metric"]["alertname"] for one in prometheus.ask("query", query=firing)["result"]}
+    print("alerts that fired meanwhile:", ", ".join(sorted(fired)))
 
     # Each pod once, under its own name, and no other: those with another port, and the one that ended, are left out.
     targets = {(one["labels"]["job"], one["labels"]["instance"]) for one in prometheus.ask("targets")["activeTargets"]}
@@ -423,7 +426,7 @@ def lint(system, listen):
             [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
         )
         words = (said.stdout + said.stderr).strip()
-        print(f"{'FAIL' if said.returncode else 'ok  '} metrics of the {name.split('-')[0]}: {words or 'nothing to say'}")
+        print(f"{'FAIL' if said.returncode else 'ok  '} metrics of {name}: {words or 'nothing to say'}")
         failed += [f"metrics of {name}"] if said.returncode else []
     return failed
 
@@ -436,6 +439,8 @@ def main():
         parser.add_argument(f"--{program}", required=True)
     arguments = parser.parse_args()
 
+    # Told to end, it stops what it started first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="check-dashboards-"))
     system = System(arguments, folder)
     try:
