@@ -29,7 +29,8 @@ EXPORTER = re.compile(r"redis_(?!server_|reconnects_|failovers_|command_)\w+")
 OF_PROMETHEUS = {"up", "ALERTS"}
 WORDS_OF_PROMQL = set(
     "abs absent and avg bool by changes clamp clamp_max clamp_min count group_left histogram_quantile ignoring "
-    "increase label_replace le max max_over_time min min_over_time on or rate scalar sum time topk unless vector without".split()
+    "increase label_replace le max max_over_time min min_over_time on or rate scalar sum time topk unless vector "
+    "without".split()
 )
 
 
