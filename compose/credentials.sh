@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the passwords of the Redis users that are not there yet, and the file of the users from compose/users.acl and the
-# passwords. Runs before Redis at each start, as root, in an image that has a shell and coreutils and no more.
+# Makes the passwords of the Redis users, unless they are there, and from them, by compose/users.acl, the file of users.
+# Runs before Redis at each start, as root, in an image that has a shell, coreutils and sed, and perhaps nothing else.
 #
-# Each file can be read by the one user who needs it: Redis 999, ingress and proxy 65532, the exporter 59000. Redis knows the
-# hashes alone, and the operator's password, for whoever works inside its container.
+# Each file can be read by the one user who needs it: Redis 999, ingress and proxy 65532, the exporter 59000. Redis sees
+# hashes alone, and the operator's password, which is for whoever works inside its container.
 set -eu
 umask 077
 
@@ -32,7 +32,10 @@ password proxy/password 65532
 password exporter/password 59000
 password redis/operator 999
 
-printf '{"redis://exporter@redis:6379": "%s"}\n' "$(cat exporter/password)" | put exporter/passwords.json 59000
+# The exporter wants a map. Older versions of it look for the address without the user.
+secret=$(cat exporter/password)
+printf '{"redis://exporter@redis:6379": "%s", "redis://redis:6379": "%s"}\n' "$secret" "$secret" |
+  put exporter/passwords.json 59000
 
 sed -e "s/>INGRESS_PASSWORD/$(hash ingress/password)/" \
   -e "s/>PROXY_PASSWORD/$(hash proxy/password)/" \

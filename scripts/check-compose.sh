@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What can be said about the images and docker-compose.yml without running them: that the file is valid for the compose that
-# is here, that each service is held in bounds, and that what is said in two places is the same. Needs no engine.
+# What can be said about the images and docker-compose.yml without running them: that the file is valid for the compose
+# that is here, that each service is held in bounds, and that what stands in two places is the same. Needs no engine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole system in containers, in the background: builds the images, starts everything, waits until it serves and
-# says where. Safe to run again: it changes what is different.
+# Runs the whole system in containers, in the background: builds the images, starts everything, waits until it serves
+# and says where. Safe to run again: it changes what is different.
 #
 #   scripts/run-locally-docker.sh [--proxies N] [--observability]
 #   scripts/run-locally-docker.sh --stop
@@ -86,7 +86,7 @@ free() {
 free ingress 5009
 have=$(ours proxy | wc -l)
 for ((port = 5010; port <= 5029 && have < proxies; port++)); do taken "$port" || have=$((have + 1)); done
-[[ $have -ge $proxies ]] || die "ports 5010 to 5029, for the proxies, are taken by other programs: $have of $proxies are left"
+[[ $have -ge $proxies ]] || die "ports 5010 to 5029, for the proxies, are taken: $have of the $proxies wanted are left"
 if [[ -n $observability ]]; then
   free prometheus 9090
   free grafana 3000
