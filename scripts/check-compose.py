@@ -195,6 +195,11 @@ def problems():
         yield f"{name}: it is excused from {key}, and need not be"
     yield from of_services(compose["services"])
     yield from of_redis(compose)
+    for path in sorted((ROOT / "compose").rglob("*.yaml")):
+        try:
+            yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            yield f"{path.relative_to(ROOT)}: {error}"
     for dockerfile in ("Dockerfile.ingress", "Dockerfile.proxy"):
         yield from of_dockerfile(dockerfile)
 

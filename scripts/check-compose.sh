@@ -44,5 +44,16 @@ stages() { sed -n '/^FROM .* AS manifests$/,/^FROM gcr/p' "Dockerfile.$1" | sed 
 [[ -n $(stages ingress) ]] || fail "Dockerfile.ingress has no stage called manifests"
 diff <(stages ingress) <(stages proxy) >&2 || fail "the stages that build differ between the two Dockerfiles"
 
+# Prometheus finds its rules beside its configuration, as docker-compose.yml mounts them. PROMTOOL may name another one.
+if [[ -z ${PROMTOOL:-} ]]; then
+  command -v promtool >/dev/null || need prometheus
+  PROMTOOL=promtool
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp compose/prometheus.yaml monitoring/rules.yaml "$work"
+"$PROMTOOL" check config "$work/prometheus.yaml" >"$work/said" 2>&1 ||
+  fail "compose/prometheus.yaml:"$'\n'"$(cat "$work/said")"
+
 if [[ $failed -eq 0 ]]; then say "compose: all well"; fi
 exit "$failed"
