@@ -1,0 +1,493 @@
+"""Breaks the manifests, one way after the other, and sees whether the check that is meant to find it does."""
+
+import copy
+import dataclasses
+
+from . import objects
+from .registry import problems
+
+BREAKS = []
+
+
+def breaks(check, variant="plain files"):
+    """Registers a break: what it is called, which check has to find it, and in which variant it is made."""
+    def register(function):
+        BREAKS.append((function.__name__.replace("_", " "), check, variant, function))
+        return function
+    return register
+
+
+def unseen(there, repository):
+    """The breaks that their check does not find, of all that can be made of the variants that are there."""
+    missed = []
+    for name, check, variant, function in BREAKS:
+        if variant not in there or function is a_value_that_is_refused and not repository.refusal:
+            continue
+        broken = copy.deepcopy(there[variant])
+        changed = dataclasses.replace(repository, listed=list(repository.listed), linked=list(repository.linked))
+        function(Broken(variant, broken), changed)
+        if not any(problems(variant, broken, changed, only=check)):
+            missed.append(f"{name} ({check})")
+    return missed
+
+
+class Broken(objects.Manifests):
+    """The same questions, with short ways to what is changed most."""
+
+    def pod(self, name):
+        return objects.pod(self.workload(name))
+
+    def workload(self, name):
+        return next(each for each in self.workloads() if each["metadata"]["name"] == name)
+
+    def container(self, name):
+        return self.pod(name)["containers"][0]
+
+    def named(self, kind, name, namespace="redis-stream-demo"):
+        return self.find(kind, namespace, name)
+
+    def settings(self):
+        return self.named("ConfigMap", "app-config")["data"]
+
+    def acl(self, old, new):
+        data = self.named("ConfigMap", "redis-config")["data"]
+        assert old in data["users.acl"]
+        data["users.acl"] = data["users.acl"].replace(old, new)
+
+
+@breaks("files")
+def a_file_that_the_kustomization_does_not_list(_, repository):
+    repository.listed.remove("ingress.yaml")
+
+
+@breaks("files")
+def a_file_without_its_link(_, repository):
+    repository.linked.remove("redis.yaml")
+
+
+@breaks("identity")
+def a_label_less(broken, _):
+    del broken.workload("redis")["metadata"]["labels"]["app.kubernetes.io/component"]
+
+
+@breaks("identity")
+def an_object_twice(broken, _):
+    broken.objects.append(broken.named("Service", "redis-service"))
+
+
+@breaks("identity")
+def a_committed_secret(broken, _):
+    broken.objects.append({"kind": "Secret", "metadata": {"name": "s", "namespace": "monitoring"}})
+
+
+@breaks("identity")
+def a_namespace_that_takes_any_pod(broken, _):
+    labels = broken.find("Namespace", None, "monitoring")["metadata"]["labels"]
+    labels["pod-security.kubernetes.io/enforce"] = "baseline"
+
+
+@breaks("selectors")
+def a_deployment_that_selects_others(broken, _):
+    broken.workload("proxy-service")["spec"]["selector"]["matchLabels"]["app"] = "ingress-service"
+
+
+@breaks("selectors")
+def a_service_that_selects_nobody(broken, _):
+    broken.named("Service", "redis-service")["spec"]["selector"]["app"] = "redis-service"
+
+
+@breaks("selectors")
+def a_service_that_selects_two(broken, _):
+    objects.pod_labels(broken.workload("redis-exporter"))["app"] = "redis"
+
+
+@breaks("selectors")
+def a_disruption_budget_for_nobody(broken, _):
+    broken.named("PodDisruptionBudget", "proxy-service")["spec"]["selector"]["matchLabels"]["app"] = "proxy"
+
+
+@breaks("selectors")
+def a_network_policy_for_nobody(broken, _):
+    broken.named("NetworkPolicy", "redis")["spec"]["podSelector"]["matchLabels"]["app"] = "cache"
+
+
+@breaks("selectors")
+def others_are_spread(broken, _):
+    terms = broken.pod("proxy-service")["topologySpreadConstraints"]
+    terms[0]["labelSelector"]["matchLabels"]["app"] = "ingress-service"
+
+
+@breaks("port_names")
+def a_service_to_no_port(broken, _):
+    broken.named("Service", "proxy-service")["spec"]["ports"][0]["targetPort"] = "web"
+
+
+@breaks("port_names")
+def a_probe_of_no_port(broken, _):
+    broken.container("redis-exporter")["livenessProbe"]["httpGet"]["port"] = "http"
+
+
+@breaks("port_names")
+def an_ingress_to_no_service(broken, _):
+    paths = broken.named("Ingress", "redis-stream-demo")["spec"]["rules"][0]["http"]["paths"]
+    paths[0]["backend"]["service"]["name"] = "ingress"
+
+
+@breaks("port_names", "k8s with tls")
+def tls_for_another_host(broken, _):
+    broken.named("Ingress", "redis-stream-demo")["spec"]["tls"][0]["hosts"] = ["example.org"]
+
+
+@breaks("addresses")
+def a_redis_elsewhere(broken, _):
+    broken.settings()["REDIS_URL"] = "redis://redis.redis-stream-demo.svc.cluster.local:6379"
+
+
+@breaks("addresses", "k8s with keda")
+def keda_asks_another_port(broken, _):
+    metadata = broken.named("ScaledObject", "proxy-service")["spec"]["triggers"][0]["metadata"]
+    metadata["address"] = metadata["address"].replace("6379", "6380")
+
+
+@breaks("scaling")
+def an_autoscaler_of_nothing(broken, _):
+    broken.named("HorizontalPodAutoscaler", "proxy-service")["spec"]["scaleTargetRef"]["name"] = "proxy"
+
+
+@breaks("scaling")
+def replicas_beside_an_autoscaler(broken, _):
+    broken.workload("ingress-service")["spec"]["replicas"] = 3
+
+
+@breaks("scaling")
+def no_request_to_measure_by(broken, _):
+    del broken.container("proxy-service")["resources"]["requests"]["cpu"]
+
+
+@breaks("scaling", "k8s with keda")
+def two_autoscalers(broken, _):
+    again = copy.deepcopy(broken.named("HorizontalPodAutoscaler", "ingress-service"))
+    again["metadata"]["name"] = again["spec"]["scaleTargetRef"]["name"] = "proxy-service"
+    broken.objects.append(again)
+
+
+@breaks("scaling", "k8s with keda")
+def a_scaled_object_of_nothing(broken, _):
+    broken.named("ScaledObject", "proxy-service")["spec"]["scaleTargetRef"]["name"] = "proxies"
+
+
+@breaks("scaling")
+def no_autoscaler_and_no_replicas(broken, _):
+    broken.objects.remove(broken.named("HorizontalPodAutoscaler", "ingress-service"))
+
+
+@breaks("references")
+def a_config_map_that_is_not_there(broken, _):
+    broken.container("proxy-service")["envFrom"][0]["configMapRef"]["name"] = "proxy-config"
+
+
+@breaks("references")
+def a_secret_that_nothing_makes(broken, _):
+    broken.pod("ingress-service")["volumes"][0]["secret"]["secretName"] = "redis"
+
+
+@breaks("references")
+def a_key_that_nothing_makes(broken, _):
+    broken.pod("ingress-service")["volumes"][0]["secret"]["items"][0]["key"] = "password"
+
+
+@breaks("references")
+def a_variable_of_no_secret(broken, _):
+    for variable in broken.container("redis-exporter")["env"]:
+        if variable["name"] == "REDIS_PASSWORD":
+            variable["valueFrom"]["secretKeyRef"]["key"] = "redis-password"
+
+
+@breaks("references", "k8s with keda")
+def keda_comes_with_no_password(broken, _):
+    spec = broken.named("TriggerAuthentication", "proxy-service-scaler")["spec"]
+    spec["secretTargetRef"][0]["key"] = "keda-password"
+
+
+@breaks("references")
+def a_volume_that_is_not_there(broken, _):
+    broken.container("grafana")["volumeMounts"][0]["name"] = "storage"
+
+
+@breaks("references")
+def a_claim_without_access_modes(broken, _):
+    del broken.workload("redis")["spec"]["volumeClaimTemplates"][0]["spec"]["accessModes"]
+
+
+@breaks("references")
+def a_service_account_that_is_not_there(broken, _):
+    broken.pod("grafana")["serviceAccountName"] = "default"
+
+
+@breaks("references")
+def a_stateful_set_without_its_service(broken, _):
+    broken.workload("redis")["spec"]["serviceName"] = "redis-service"
+
+
+@breaks("references")
+def a_role_for_nobody(broken, _):
+    broken.named("RoleBinding", "prometheus")["subjects"][0]["namespace"] = "redis-stream-demo"
+
+
+@breaks("references")
+def rights_in_the_whole_cluster(broken, _):
+    broken.objects.append({"kind": "ClusterRole", "metadata": {"name": "prometheus"}})
+
+
+@breaks("settings")
+def a_setting_that_nobody_reads(broken, _):
+    broken.settings()["REQUEST_TIME_OUT"] = "30s"
+
+
+@breaks("settings")
+def a_variable_that_the_other_program_reads(broken, _):
+    broken.container("ingress-service")["env"].append({"name": "TERMINALS", "value": "5"})
+
+
+@breaks("settings")
+def a_value_that_is_refused(broken, _):
+    broken.settings()["LEASE"] = "10"
+
+
+@breaks("settings")
+def a_number_without_quotes(broken, _):
+    broken.settings()["TERMINALS"] = 5
+
+
+@breaks("settings")
+def a_port_that_is_not_listened_on(broken, _):
+    broken.settings()["ADMIN_LISTEN"] = "0.0.0.0:9001"
+
+
+@breaks("leaving")
+def killed_while_it_drains(broken, _):
+    broken.pod("proxy-service")["terminationGracePeriodSeconds"] = 30
+
+
+@breaks("leaving")
+def a_drain_shorter_than_a_request(broken, _):
+    broken.settings()["DRAIN_TIMEOUT"] = "25s"
+
+
+@breaks("leaving")
+def a_rollout_with_fewer_pods(broken, _):
+    broken.workload("ingress-service")["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] = 1
+
+
+@breaks("leaving")
+def stopped_before_callers_are_led_elsewhere(broken, _):
+    del broken.container("ingress-service")["lifecycle"]
+
+
+@breaks("health")
+def liveness_that_asks_redis(broken, _):
+    broken.container("ingress-service")["livenessProbe"]["httpGet"]["path"] = "/health/ready"
+
+
+@breaks("health")
+def a_probe_on_the_callers_port(broken, _):
+    broken.container("proxy-service")["readinessProbe"]["httpGet"]["port"] = "http"
+
+
+@breaks("health")
+def no_readiness(broken, _):
+    del broken.container("redis")["readinessProbe"]
+
+
+@breaks("memory")
+def a_redis_that_outgrows_its_limit(broken, _):
+    broken.container("redis")["args"] = ["--maxmemory", "1gb"]
+
+
+@breaks("memory")
+def a_redis_without_a_bound(broken, _):
+    broken.container("redis")["args"] = []
+
+
+@breaks("memory")
+def a_redis_that_drops_what_waits(broken, _):
+    data = broken.named("ConfigMap", "redis-config")["data"]
+    data["redis.conf"] = data["redis.conf"].replace("noeviction", "allkeys-lru")
+
+
+@breaks("memory")
+def no_limit_of_memory(broken, _):
+    del broken.container("grafana")["resources"]["limits"]
+
+
+@breaks("memory")
+def a_prometheus_that_fills_its_volume(broken, _):
+    claim = broken.workload("prometheus")["spec"]["volumeClaimTemplates"][0]
+    claim["spec"]["resources"]["requests"]["storage"] = "5Gi"
+
+
+@breaks("single_node", "k8s/overlays/single-node")
+def too_much_for_one_node(broken, _):
+    broken.named("HorizontalPodAutoscaler", "ingress-service")["spec"]["maxReplicas"] = 10
+
+
+@breaks("images")
+def an_image_without_a_version(broken, _):
+    broken.container("grafana")["image"] = "grafana/grafana:latest"
+
+
+@breaks("images")
+def an_image_that_is_always_pulled(broken, _):
+    broken.container("ingress-service")["imagePullPolicy"] = "Always"
+
+
+@breaks("images")
+def an_image_of_another_version(broken, _):
+    broken.container("ingress-service")["image"] = "redis-stream-demo/ingress:0.0.9"
+
+
+@breaks("images")
+def other_images_than_in_compose(broken, repository):
+    repository.compose_images = ["redis:7.2.0"]
+
+
+@breaks("restricted")
+def a_pod_that_may_be_root(broken, _):
+    del broken.pod("redis")["securityContext"]["runAsNonRoot"]
+
+
+@breaks("restricted")
+def a_pod_without_seccomp(broken, _):
+    del broken.pod("grafana")["securityContext"]["seccompProfile"]
+
+
+@breaks("restricted")
+def an_init_container_with_capabilities(broken, _):
+    del broken.pod("redis")["initContainers"][0]["securityContext"]["capabilities"]
+
+
+@breaks("restricted")
+def an_image_that_can_be_written_to(broken, _):
+    broken.container("prometheus")["securityContext"]["readOnlyRootFilesystem"] = False
+
+
+@breaks("restricted")
+def a_token_that_nobody_needs(broken, _):
+    broken.pod("proxy-service")["automountServiceAccountToken"] = True
+
+
+@breaks("restricted")
+def a_folder_of_the_node(broken, _):
+    broken.pod("grafana")["volumes"][0] = {"name": "data", "hostPath": {"path": "/var/lib/grafana"}}
+
+
+@breaks("restricted")
+def variables_by_the_names_of_services(broken, _):
+    del broken.pod("ingress-service")["enableServiceLinks"]
+
+
+@breaks("restricted")
+def a_secret_that_its_pod_cannot_read(broken, _):
+    del broken.pod("ingress-service")["securityContext"]["fsGroup"]
+
+
+@breaks("network_policies")
+def redis_for_all_of_the_namespace(broken, _):
+    broken.named("NetworkPolicy", "redis")["spec"]["ingress"][0]["from"].append({"podSelector": {}})
+
+
+@breaks("network_policies")
+def nothing_denied_in_monitoring(broken, _):
+    broken.objects.remove(broken.named("NetworkPolicy", "default-deny", "monitoring"))
+
+
+@breaks("network_policies")
+def names_looked_up_by_udp_alone(broken, _):
+    broken.named("NetworkPolicy", "dns")["spec"]["egress"][0]["ports"].pop()
+
+
+@breaks("network_policies")
+def metrics_from_a_prometheus_of_any_namespace(broken, _):
+    for rule in broken.named("NetworkPolicy", "proxy-service")["spec"]["ingress"]:
+        for peer in rule["from"]:
+            peer["namespaceSelector"] = {}
+
+
+@breaks("network_policies")
+def a_policy_of_ports_without_peers(broken, _):
+    del broken.named("NetworkPolicy", "ingress-service")["spec"]["ingress"][0]["from"]
+
+
+@breaks("network_policies")
+def redis_that_the_proxy_may_not_reach(broken, _):
+    broken.named("NetworkPolicy", "proxy-service")["spec"]["egress"] = []
+
+
+@breaks("network_policies", "k8s with open-meteo")
+def the_private_network_for_the_proxies(broken, _):
+    for peer in broken.named("NetworkPolicy", "proxy-service-to-open-meteo")["spec"]["egress"][0]["to"]:
+        del peer["ipBlock"]["except"]
+
+
+@breaks("network_policies", "k8s with open-meteo")
+def the_internet_with_the_simulated_provider(broken, _):
+    broken.container("proxy-service")["env"] = [
+        each for each in broken.container("proxy-service")["env"] if each["name"] != "WEATHER_PROVIDER"]
+
+
+@breaks("checksums")
+def a_setting_changed_and_no_pod_replaced(broken, _):
+    broken.settings()["TERMINALS"] = "6"
+
+
+@breaks("checksums")
+def a_redis_conf_changed_and_no_pod_replaced(broken, _):
+    broken.named("ConfigMap", "redis-config")["data"]["redis.conf"] += "\n"
+
+
+@breaks("redis_users")
+def a_right_more_than_documented(broken, _):
+    broken.acl("+xreadgroup", "+xreadgroup +flushall")
+
+
+@breaks("redis_users")
+def a_user_without_a_password(broken, _):
+    broken.acl(">SCALER_PASSWORD", "nopass")
+
+
+@breaks("redis_users")
+def a_default_user_who_gets_in(broken, _):
+    broken.acl("user default off", "user default on nopass")
+
+
+@breaks("redis_users")
+def a_user_whom_the_init_container_forgets(broken, _):
+    data = broken.named("ConfigMap", "redis-config")["data"]
+    data["make-users.sh"] = data["make-users.sh"].replace(" operator", "", 1)
+
+
+@breaks("redis_users")
+def a_service_that_comes_as_nobody(broken, _):
+    for variable in broken.container("proxy-service")["env"]:
+        if variable["name"] == "REDIS_USERNAME":
+            variable["value"] = "worker"
+
+
+@breaks("discovery")
+def a_look_into_every_namespace(broken, _):
+    config = broken.named("ConfigMap", "prometheus-config", "monitoring")["data"]
+    config["prometheus.yaml"] = "scrape_configs: [{job_name: x, kubernetes_sd_configs: [{role: pod}]}]"
+
+
+@breaks("discovery")
+def a_look_for_a_port_that_nothing_has(broken, _):
+    config = broken.named("ConfigMap", "prometheus-config", "monitoring")["data"]
+    config["prometheus.yaml"] = (
+        "scrape_configs: [{job_name: x, relabel_configs: [{action: keep, regex: metric,"
+        " source_labels: [__meta_kubernetes_pod_container_port_name]}]}]")
+
+
+@breaks("dashboards")
+def a_data_source_that_is_not_provisioned(broken, _):
+    shown = broken.named("ConfigMap", "grafana-dashboards", "monitoring")
+    shown["data"] = {"x.json": '{"panels": [{"datasource": {"type": "prometheus", "uid": "other"}}]}'}
