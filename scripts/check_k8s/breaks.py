@@ -476,15 +476,17 @@ def a_service_that_comes_as_nobody(broken, _):
 @breaks("discovery")
 def a_look_into_every_namespace(broken, _):
     config = broken.named("ConfigMap", "prometheus-config", "monitoring")["data"]
-    config["prometheus.yaml"] = "scrape_configs: [{job_name: x, kubernetes_sd_configs: [{role: pod}]}]"
+    config["prometheus.yaml"] = config["prometheus.yaml"].replace("names: [redis-stream-demo, monitoring]", "names: []")
 
 
 @breaks("discovery")
-def a_look_for_a_port_that_nothing_has(broken, _):
-    config = broken.named("ConfigMap", "prometheus-config", "monitoring")["data"]
-    config["prometheus.yaml"] = (
-        "scrape_configs: [{job_name: x, relabel_configs: [{action: keep, regex: metric,"
-        " source_labels: [__meta_kubernetes_pod_container_port_name]}]}]")
+def a_port_that_the_jobs_do_not_find(broken, _):
+    broken.container("redis-exporter")["ports"][0]["name"] = "metric"
+
+
+@breaks("discovery")
+def nobody_lets_prometheus_look(broken, _):
+    broken.objects.remove(broken.named("RoleBinding", "prometheus"))
 
 
 @breaks("dashboards")

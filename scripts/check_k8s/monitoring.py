@@ -4,30 +4,56 @@ import re
 
 import yaml
 
-from .objects import containers, pod
+from .objects import containers, pod, pod_labels
 from .registry import check
+
+
+# Of each job, the pods and the port that it has to find.
+JOBS = {"ingress": ("ingress-service", 9000), "proxy": ("proxy-service", 9000), "redis": ("redis-exporter", 9121),
+        "prometheus": ("prometheus", 9090)}
 
 
 @check
 def discovery(manifests, repository):
-    """Prometheus may look where it is told to look, and finds the ports by the names that they have."""
+    """Prometheus may look where it is told to look, and each job finds the ports that it is for."""
     config = manifests.find("ConfigMap", "monitoring", "prometheus-config")
     if not config:
         return
-    names = {port["name"] for each in manifests.workloads() for container in containers(each)
-             for port in container.get("ports", [])}
     roles = {each["metadata"]["namespace"] for each in manifests.of("RoleBinding")
              if any(subject["name"] == "prometheus" for subject in each["subjects"])}
-    for job in yaml.safe_load(config["data"]["prometheus.yaml"]).get("scrape_configs", []):
+    jobs = {job["job_name"]: job for job in yaml.safe_load(config["data"]["prometheus.yaml"])["scrape_configs"]}
+    if sorted(jobs) != sorted(JOBS):
+        yield f"the jobs are {sorted(jobs)}"
+        return
+    for name, job in jobs.items():
         for discovered in job.get("kubernetes_sd_configs", []):
             asked = set(discovered.get("namespaces", {}).get("names", []))
             if discovered["role"] != "pod" or not asked or asked - roles:
-                yield f"the job {job['job_name']} asks for {discovered['role']}s in {asked or 'all namespaces'}"
-        for rule in job.get("relabel_configs", []):
-            by_port = "__meta_kubernetes_pod_container_port_name" in rule.get("source_labels", [])
-            if by_port and len(rule["source_labels"]) == 1 and not any(
-                    re.fullmatch(rule["regex"], name) for name in names):
-                yield f"the job {job['job_name']} looks for a port {rule['regex']}, which nothing has"
+                yield f"the job {name} asks for {discovered['role']}s in {sorted(asked) or 'all namespaces'}"
+        found = {(target["__meta_kubernetes_pod_label_app"], int(target["__meta_kubernetes_pod_container_port_number"]))
+                 for target in targets(manifests) if kept(target, job.get("relabel_configs", []))}
+        if found != {JOBS[name]}:
+            yield f"the job {name} finds {sorted(found)}"
+
+
+def targets(manifests):
+    """What discovery shows of each port of each pod."""
+    for each in manifests.workloads():
+        for container in containers(each, init=False):
+            for port in container.get("ports", []):
+                yield {"__meta_kubernetes_pod_label_app": pod_labels(each)["app"],
+                       "__meta_kubernetes_pod_container_port_name": port["name"],
+                       "__meta_kubernetes_pod_container_port_number": str(port["containerPort"]),
+                       "__meta_kubernetes_pod_phase": "Running"}
+
+
+def kept(target, rules):
+    for rule in rules:
+        value = ";".join(target.get(label, "") for label in rule.get("source_labels", []))
+        matches = re.fullmatch(rule.get("regex", ".*"), value) is not None
+        if rule.get("action") == "keep" and not matches or rule.get("action") == "drop" and matches:
+            return False
+    return True
 
 
 @check

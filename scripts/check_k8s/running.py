@@ -7,7 +7,7 @@ from .registry import check
 
 # What a node of 2 CPUs and 8 GiB has to spare beside the cluster's own pods, an ingress controller and a metrics
 # server.
-NODE_CPU, NODE_MEMORY = 0.9, 4 << 30
+NODE_CPU, NODE_MEMORY = 0.7, 4 << 30
 
 
 @check
