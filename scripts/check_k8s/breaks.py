@@ -65,6 +65,26 @@ def a_file_without_its_link(_, repository):
     repository.linked.remove("redis.yaml")
 
 
+@breaks("names")
+def a_version_that_is_a_number(broken, _):
+    broken.workload("redis")["metadata"]["labels"]["app.kubernetes.io/version"] = 8.6
+
+
+@breaks("names")
+def a_label_with_a_blank(broken, _):
+    broken.workload("redis")["metadata"]["labels"]["app.kubernetes.io/component"] = "the broker"
+
+
+@breaks("names")
+def a_port_with_too_long_a_name(broken, _):
+    broken.container("redis-exporter")["ports"][0]["name"] = "metrics-of-redis"
+
+
+@breaks("names")
+def a_variable_that_is_a_number(broken, _):
+    broken.container("proxy-service")["env"].append({"name": "TERMINALS", "value": 5})
+
+
 @breaks("identity")
 def a_label_less(broken, _):
     del broken.workload("redis")["metadata"]["labels"]["app.kubernetes.io/component"]

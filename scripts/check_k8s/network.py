@@ -39,6 +39,7 @@ OTHERS = (
     Place("internet by IPv6", address="2606:2800:21f:cb07:6820:80da:af6b:8b2c"),
     Place("private network", address="192.168.7.7"),
     Place("cloud metadata", address="169.254.169.254"),
+    Place("dns on the node", address="169.254.20.10"),
 )
 
 CONTROLLERS = ("ingress-nginx", "traefik", "labelled controller")
@@ -58,7 +59,8 @@ def rows(kinds):
         (("prometheus",), ("ingress-service", "proxy-service"), ("TCP/9000",)),
         (("prometheus",), ("redis-exporter",), ("TCP/9121",)),
         (("grafana",), ("prometheus",), ("TCP/9090",)),
-        (("ingress-service", "proxy-service", "redis-exporter", "prometheus", "grafana"), ("dns",), DNS),
+        (("ingress-service", "proxy-service", "redis-exporter", "prometheus", "grafana"),
+         ("dns", "dns on the node"), DNS),
     ]
     if "ScaledObject" in kinds:
         found.append((("keda",), ("redis",), ("TCP/6379",)))

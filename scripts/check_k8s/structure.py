@@ -25,6 +25,37 @@ def files(manifests, repository):
         yield f"k8s/{name} is not the link to base/{name}: scripts/check-k8s.py --write"
 
 
+# What the API server takes as a name, as a label's value, and as a port's name; schemas do not say.
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+PORT = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
+
+
+@check
+def names(manifests, repository):
+    for each in manifests.objects:
+        metadata = each["metadata"]
+        if not NAME.fullmatch(metadata["name"]):
+            yield f"{title(each)} has a name that no cluster takes"
+        for key, value in metadata.get("labels", {}).items():
+            if not isinstance(value, str) or not VALUE.fullmatch(value):
+                yield f"{title(each)} is labelled {key}: {value}, which no cluster takes"
+        for key, value in metadata.get("annotations", {}).items():
+            if not isinstance(value, str):
+                yield f"{title(each)} has an annotation {key} that is no text"
+    for each in manifests.workloads():
+        for name, value in each["spec"]["template"]["metadata"].get("annotations", {}).items():
+            if not isinstance(value, str):
+                yield f"{title(each)}: the annotation {name} of its pods is no text"
+        for name in ports(each):
+            if isinstance(name, str) and not PORT.fullmatch(name):
+                yield f"{title(each)} has a port {name}, which is no name of a port"
+        for container in containers(each):
+            for variable in container.get("env", []):
+                if "value" in variable and not isinstance(variable["value"], str):
+                    yield f"{title(each)}: {variable['name']} is no text: put it in quotes"
+
+
 @check
 def identity(manifests, repository):
     seen = set()
