@@ -20,7 +20,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from check_k8s import breaks, derived, manifests, registry  # noqa: E402
+from check_k8s import breaks, breaks_of_names, breaks_of_pods, derived, manifests, registry  # noqa: E402, F401
 
 
 def main():

@@ -131,6 +131,6 @@ def images(manifests, repository):
                 yield f"{title(each)}: {image}, and in docker-compose.yml {same}"
             if name.startswith("redis-stream-demo/") and tag != repository.version:
                 yield f"{title(each)}: {image}, and the version is {repository.version}"
-            version = each["metadata"]["labels"].get("app.kubernetes.io/version", "none")
+            version = str(each["metadata"]["labels"].get("app.kubernetes.io/version"))
             if container in containers(each, init=False) and version not in tag:
                 yield f"{title(each)} is labelled {version} and runs {image}"
