@@ -123,6 +123,9 @@ run FAIL='apply *services.yaml' scripts/deploy-to-k8s.sh --skip-build
 ended 1 "services that are not taken"
 says 'what to do:'
 asks_nothing_like 'rollout status deployment/proxy-service|monitoring.yaml'
+run FAIL='rollout status deployment/redis-exporter *' scripts/deploy-to-k8s.sh --skip-build
+ended 1 "an exporter that does not run"
+asks 'rollout status deployment/ingress-service' 'rollout status deployment/redis-exporter'
 run FAIL='get secret *' scripts/deploy-to-k8s.sh --skip-build
 ended 1 "Secrets that cannot be read"
 says 'what to do:'

@@ -206,7 +206,7 @@ step "Redis"
 apply redis
 # Its users are made of the Secret when its pod starts.
 if [[ -n $added ]]; then in_cluster rollout restart statefulset/redis --namespace redis-stream-demo; fi
-wait_for redis-stream-demo statefulset/redis deployment/redis-exporter
+wait_for redis-stream-demo statefulset/redis
 
 step "settings and services"
 apply settings
@@ -215,6 +215,8 @@ wait_for redis-stream-demo deployment/proxy-service deployment/ingress-service
 
 step "Prometheus and Grafana"
 apply monitoring
+# What only watches is waited for last: the system serves without it.
+wait_for redis-stream-demo deployment/redis-exporter
 wait_for monitoring statefulset/prometheus deployment/grafana
 
 if [[ -n $dry_run ]]; then

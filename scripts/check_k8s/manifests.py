@@ -123,6 +123,9 @@ def variants(repository):
 
 
 def plain_files(repository):
+    missing = sorted(set(repository.listed) - set(repository.files))
+    if missing:
+        sys.exit(f"k8s/base has no {' and no '.join(missing)}: scripts/check-k8s.py --write moves them there from k8s/")
     return [
         each
         for name in repository.listed
