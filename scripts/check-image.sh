@@ -36,7 +36,7 @@ for image; do
   container=$(docker create "$image")
   size=$(docker cp "$container:$program" - | tar --extract --to-stdout | wc -c)
   [[ $size -le $largest ]] || fail "$program has $size bytes, more than $largest"
-  shells=$(docker export "$container" | tar --list | grep -E '(^|/)(sh|bash|dash|ash|busybox)$' | tr '\n' ' ' || true)
+  shells=$(docker export "$container" | tar --list | grep -E '(^|/)s?bin/(sh|bash|dash|ash|busybox)$' | tr '\n' ' ' || true)
   [[ -z $shells ]] || fail "it has a shell: $shells"
   docker rm --force "$container" >/dev/null
   container=''
