@@ -16,8 +16,8 @@ trap 'exit 3' EXIT
 need_rust
 need_cargo_deny
 
-# A database that an earlier run left behind may be old, so it counts only once it has been brought up to date. The index of
-# crates.io comes along, which knows what was yanked.
+# A database that an earlier run left behind may be old, so it counts only once it has been brought up to date. The
+# index of crates.io comes along, which knows what was yanked.
 if ! why=$(cargo deny --log-level error fetch db index 2>&1); then
   say "advisories were NOT checked: the database of RustSec cannot be fetched here: ${why##*$'\n'}"
   exit 3

@@ -36,15 +36,16 @@ for image; do
   container=$(docker create "$image")
   size=$(docker cp "$container:$program" - | tar --extract --to-stdout | wc -c)
   [[ $size -le $largest ]] || fail "$program has $size bytes, more than $largest"
-  shells=$(docker export "$container" | tar --list | grep -E '(^|/)s?bin/(sh|bash|dash|ash|busybox)$' | tr '\n' ' ' || true)
+  shells=$(docker export "$container" | tar --list |
+    grep -E '(^|/)s?bin/(sh|bash|dash|ash|busybox)$' | tr '\n' ' ' || true)
   [[ -z $shells ]] || fail "it has a shell: $shells"
   docker rm --force "$container" >/dev/null
   container=''
 
-  version=$(docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges --network none "$image" --version) ||
-    fail "it does not run"
+  bare=(--read-only --cap-drop ALL --security-opt no-new-privileges --network none)
+  version=$(docker run --rm "${bare[@]}" "$image" --version) || fail "it does not run"
   label=$(said '{{index .Config.Labels "org.opencontainers.image.version"}}')
-  [[ -n $label && ${version##* } == "$label" ]] || fail "it says that it is '$label' and its program that it is '$version'"
+  [[ -n $label && ${version##* } == "$label" ]] || fail "it says that it is '$label', and its program '$version'"
   say "$image: $program has $((size / 1024)) KiB, $version"
 done
 exit "$failed"

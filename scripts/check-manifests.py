@@ -3,9 +3,9 @@
 
     PATH=target/check-tools/bin:$PATH scripts/check-manifests.py
 
-What each kustomization below k8s/ makes (a component: together with k8s), and each plain file, has to pass the schemas of
-the oldest Kubernetes that is supported and of the newest that kubernetes-validate knows; a field or a kind that they do
-not know is an error. Then all of it, and the Dockerfiles, has to pass checkov, but for the exceptions in
+What each kustomization below k8s/ makes (a component: together with k8s), and each plain file, has to pass the schemas
+of the oldest Kubernetes that is supported and of the newest that kubernetes-validate knows; a field or a kind that they
+do not know is an error. Then all of it, and the Dockerfiles, has to pass checkov, but for the exceptions in
 scripts/policy-exceptions.yaml. One that excepts nothing is an error. The examples in here are tested with each run.
 
 Needs kubectl on the path, and no cluster.

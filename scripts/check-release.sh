@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether what is checked out may be released under this tag: the tag is the version of the workspace, every file that names
-# the version of our images names this one, and CHANGELOG.md has a dated section for it.
+# Whether what is checked out may be released under this tag: the tag is the version of the workspace, every file that
+# names the version of our images names this one, and CHANGELOG.md has a dated section for it.
 #
 #   scripts/check-release.sh TAG
 #
@@ -16,7 +16,7 @@ help_or_go_on "$@"
 
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 [[ -n $version ]] || die "Cargo.toml has no version for the workspace"
-[[ $1 == "v$version" ]] || die "the tag is $1 and the version of the workspace $version: a release needs the tag v$version"
+[[ $1 == "v$version" ]] || die "the tag is $1, and the version of the workspace needs the tag v$version"
 
 # In images of ours, and in what the Dockerfiles say of themselves.
 images='redis-stream-demo/(ingress|proxy|loadtest):[0-9][A-Za-z0-9.-]*'

@@ -76,7 +76,8 @@ def step_problems(step):
     >>> list(step_problems({"run": "echo ${{ github.ref }}"}))
     ['a command with ${{ }} in it: echo ${{ github.ref }}']
     """
-    if step.get("uses", "").startswith("actions/checkout@") and step.get("with", {}).get("persist-credentials") is not False:
+    checkout = step.get("uses", "").startswith("actions/checkout@")
+    if checkout and step.get("with", {}).get("persist-credentials") is not False:
         yield "a checkout that leaves credentials behind"
     command = step.get("run", "")
     if "${{" in command:

@@ -89,8 +89,8 @@ build_release() {
   built=$target/release
 }
 
-# python_tools NAME: installs what scripts/NAME.txt pins into target/NAME, unless that is there, and leaves in `tools` the
-# folder where the programs are then. uv because pip takes three times as long.
+# python_tools NAME: installs what scripts/NAME.txt pins into target/NAME, unless that is there, and leaves in `tools`
+# the folder where the programs are then. uv because pip takes three times as long.
 python_tools() {
   local list=scripts/$1.txt venv=$PWD/target/$1
   tools=$venv/bin

@@ -13,8 +13,8 @@ cd "$(dirname "$0")/.."
 help_or_go_on "$@"
 [[ $# -eq 1 ]] || die "see scripts/release-notes.sh --help"
 
-# A heading may carry its date: "## 0.1.0 - 2026-12-01". Links that lead to files of the repository would lead nowhere from
-# the page of a release, so that their words alone are kept.
+# A heading may carry its date: "## 0.1.0 - 2026-12-01". Links that lead to files of the repository would lead nowhere
+# from the page of a release, so that their words alone are kept.
 notes=$(awk -v version="$1" '
   /^## / { inside = ($2 == version || $2 == "[" version "]"); next }
   inside { print }

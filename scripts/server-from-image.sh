@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes the server out of an official image of Redis or Valkey and makes it a program that runs here, so that all tests can
-# run against that version:
+# Takes the server out of an official image of Redis or Valkey and makes it a program that runs here, so that all tests
+# can run against that version:
 #
 #   scripts/server-from-image.sh IMAGE [FOLDER]
 #   REDIS_SERVER=$(scripts/server-from-image.sh valkey/valkey:8.1) scripts/test.sh
@@ -8,8 +8,8 @@
 #   IMAGE     one with the C library of GNU: redis:7.2 or valkey/valkey:8.1, and not redis:7.2-alpine
 #   FOLDER    where to put it (target/servers)
 #
-# Prints the path of the program. It starts with the image's own loader and libraries, since those here may be older than
-# what it was built for. What was taken once is not taken again: delete its folder for a newer image of the same name.
+# Prints the path of the program. It starts with the image's own loader and libraries, since those here may be older
+# than what it was built for. What was taken once is not taken again: delete its folder for a newer image of the name.
 # Needs docker, and nothing else.
 set -euo pipefail
 called_in=$PWD
