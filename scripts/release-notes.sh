@@ -13,11 +13,18 @@ cd "$(dirname "$0")/.."
 help_or_go_on "$@"
 [[ $# -eq 1 ]] || die "see scripts/release-notes.sh --help"
 
-# A heading may carry its date: "## 0.1.0 - 2026-12-01". Links that lead to files of the repository would lead nowhere
-# from the page of a release, so that their words alone are kept.
+# A heading may carry its date: "## 0.1.0 - 2026-12-01". The page of a release breaks lines where the file does, so
+# that an entry has to be one line; links that lead to files of the repository lead nowhere from there, and keep their
+# words alone.
 notes=$(awk -v version="$1" '
+  function flush() { if (line != "") print line; line = "" }
   /^## / { inside = ($2 == version || $2 == "[" version "]"); next }
-  inside { print }
+  !inside { next }
+  /^ +[^ -]/ && line != "" { sub(/^ +/, ""); line = line " " $0; next }
+  { flush() }
+  /^ *- / { line = $0; next }
+  { print }
+  END { flush() }
 ' CHANGELOG.md | sed -E 's/\[([^]]+)\]\([^):]+\)/\1/g')
 [[ $notes =~ [^[:space:]] ]] || die "CHANGELOG.md has nothing to say of $1: it needs a section '## $1 - YYYY-MM-DD'"
 printf '%s\n' "$notes" | sed '/./,$!d'
