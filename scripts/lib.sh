@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share: words for people, and installing what a fresh Debian lacks.
+# What the scripts share: words for people, and installing what is missing.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -64,6 +64,12 @@ need_rust() {
   need gcc libc6-dev "$@"
 }
 
+need_cargo_deny() {
+  cargo deny --version >/dev/null 2>&1 && return
+  say "installing cargo-deny from crates.io, which takes some minutes"
+  cargo install cargo-deny@0.20.2 --locked
+}
+
 # check_redis_server CALLED_IN: REDIS_SERVER, where it is set, names a program; a path is meant from that folder.
 check_redis_server() {
   [[ -n ${REDIS_SERVER:-} ]] || return 0
@@ -81,4 +87,22 @@ build_release() {
   target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
   # shellcheck disable=SC2034  # for the script that asked
   built=$target/release
+}
+
+# python_tools NAME: installs what scripts/NAME.txt pins into target/NAME, unless that is there, and leaves in `tools`
+# the folder where the programs are then. uv because pip takes three times as long.
+python_tools() {
+  local list=scripts/$1.txt venv=$PWD/target/$1
+  tools=$venv/bin
+  if cmp -s "$list" "$venv/installed.txt"; then return; fi
+  say "installing the tools of $list into target/$1"
+  need python3
+  python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  # Up to the line that ends without a backslash: uv itself and its hashes.
+  sed -n '/^uv==/,/[^\\]$/p' "$list" >"$venv/uv.txt"
+  "$tools/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$venv/uv.txt"
+  "$tools/uv" pip install --quiet --python "$tools/python" --require-hashes --requirement "$list"
+  cp "$list" "$venv/installed.txt"
 }
