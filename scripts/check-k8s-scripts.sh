@@ -103,7 +103,7 @@ done
 cp -r "$work/secrets" "$work/before"
 run scripts/deploy-to-k8s.sh --skip-build
 ended 0 "a second deployment"
-asks_nothing_like '^docker|create|patch|restart|delete'
+asks_nothing_like '^docker|create|patch|restart|delete (secret|namespace|deployment|statefulset)'
 diff -r "$work/before" "$work/secrets" >&2 || broken "a Secret that was there has changed"
 
 rm "$work/secrets/redis-credentials/scaler-password" "$work/before/redis-credentials/scaler-password"
@@ -141,11 +141,12 @@ says 'there is no KEDA'
 [[ -e $work/hpa/proxy ]] || broken "the autoscaler is gone, and nothing in its place"
 run KEDA=crd scripts/deploy-to-k8s.sh --skip-build --component keda
 ended 0 "KEDA"
-asks 'delete horizontalpodautoscaler proxy-service' 'apply .*services.yaml'
+asks 'delete horizontalpodautoscaler proxy-service' 'delete .*components/open-meteo/' 'apply .*services.yaml'
+asks_nothing_like 'delete .*components/keda/'
 [[ ! -e $work/hpa/proxy ]] || broken "two autoscalers for the proxies"
 run KEDA=crd scripts/deploy-to-k8s.sh --skip-build
 ended 0 "from KEDA back"
-asks 'delete scaledobject proxy-service' 'apply .*services.yaml'
+asks 'delete --filename k8s/components/keda/scaled-object.yaml' 'apply .*services.yaml'
 [[ -e $work/hpa/proxy ]] || broken "no autoscaler for the proxies"
 
 for wrong in '--overlay none' '--component ../base' '--tag latest' '--timeout soon' '--registry' '--unknown'; do

@@ -188,7 +188,8 @@ secret redis-stream-demo redis-credentials \
   ingress-password proxy-password exporter-password operator-password scaler-password
 secret monitoring grafana-admin password
 
-# Two autoscalers on one Deployment pull at it in turn, so the other one goes before this one comes.
+# Applying takes nothing away. So what another choice of components left goes first: the other autoscaler of the
+# proxies, since two on one Deployment pull at it in turn, and ways through the network that nobody needs any more.
 keda=''
 if [[ -z $dry_run ]]; then
   keda=$(in_cluster get customresourcedefinition scaledobjects.keda.sh --ignore-not-found --output name)
@@ -198,9 +199,14 @@ if has ScaledObject; then
   [[ -n $keda || -n $dry_run ]] ||
     fail "there is no KEDA in this cluster" "install it, https://keda.sh/docs/latest/deploy/; or leave out --component"
   do_it in_cluster delete horizontalpodautoscaler proxy-service --namespace redis-stream-demo --ignore-not-found
-elif [[ -n $keda ]]; then
-  in_cluster delete scaledobject proxy-service --namespace redis-stream-demo --ignore-not-found
 fi
+for file in k8s/components/*/*.yaml; do
+  name=$(basename "$(dirname "$file")")
+  if [[ $file == */kustomization.yaml || " ${components[*]} " == *" $name "* ]]; then continue; fi
+  # Where there is no KEDA, its kinds are unknown.
+  if [[ -z $keda ]] && grep -q '^apiVersion: keda.sh/' "$file"; then continue; fi
+  do_it in_cluster delete --filename "$file" --ignore-not-found
+done
 
 step "Redis"
 apply redis
