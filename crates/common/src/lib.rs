@@ -1,4 +1,5 @@
-//! What both services and the engine stand on: retry, circuit breaker, messages, metrics, health, shutdown, telemetry, traces.
+//! What both services and the engine stand on: retry, circuit breaker, messages, metrics, health, shutdown, telemetry,
+//! traces.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod breaker;

@@ -61,21 +61,25 @@ impl Handler {
     /// The reply's JSON, or the failure that the caller gets in its place.
     pub(crate) async fn handle(&self, request: Request) -> Result<Bytes, Failure> {
         let terminal = self.terminals.occupy(request.id);
-        match self.reply(&request).await {
+        let trace = request.traceparent.as_deref().and_then(TraceContext::parse);
+        match self.reply(&request, trace).await {
             Ok(body) => {
                 terminal.served();
                 Ok(body)
             }
             Err(error) => {
-                self.log(&request, &error);
+                self.log(&request, trace, &error);
                 Err(Failure::new(error.code().as_str(), error.to_string()))
             }
         }
     }
 
-    async fn reply(&self, request: &Request) -> Result<Bytes, HandlerError> {
+    async fn reply(
+        &self,
+        request: &Request,
+        trace: Option<TraceContext>,
+    ) -> Result<Bytes, HandlerError> {
         let asked = WeatherRequest::parse(&request.body)?;
-        let trace = request.traceparent.as_deref().and_then(TraceContext::parse);
         let mut span = self.tracer.follow(trace, || self.provider.span());
         let timer = self.metrics.processing.start_timer();
         let answer = self.provider.weather(asked.city(), request.deadline).await;
@@ -84,7 +88,7 @@ impl Handler {
             span.fail(error.cause());
             self.metrics.provider_failed(error);
         })?;
-        drop(span);
+        span.done();
         let reply = WeatherReply::new(
             request.id,
             &asked,
@@ -95,7 +99,7 @@ impl Handler {
         Ok(serde_json::to_vec(&reply)?.into())
     }
 
-    fn log(&self, request: &Request, error: &HandlerError) {
+    fn log(&self, request: &Request, trace: Option<TraceContext>, error: &HandlerError) {
         let (request_id, cause) = (request.id, error.cause());
         if let HandlerError::Provider(ProviderError::CityUnknown { .. }) = error {
             // The caller's mistake, and its city is nobody else's business.
@@ -109,8 +113,7 @@ impl Handler {
             .admit(cause, Instant::now());
         if let Some(suppressed) = throttled {
             let error = with_sources(error);
-            let trace = request.traceparent.as_deref().and_then(TraceContext::parse);
-            let trace_id = trace.map(|trace| tracing::field::display(trace.trace_id()));
+            let trace_id = TraceContext::log_id(trace);
             tracing::warn!(%request_id, trace_id, cause, error, suppressed, "answered with a failure");
         }
     }

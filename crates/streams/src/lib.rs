@@ -73,9 +73,9 @@
 //! # Traces
 //!
 //! With a [`Tracer`] in its settings a client or a worker records spans of the requests whose `traceparent`
-//! ([`Options::traceparent`]) says that they are sampled: how long a request took to the stream, waited there, was worked
-//! on, and its reply to be written. [`Request::traceparent`] is the context for what the handler does. They continue
-//! traces and begin none, so that a request without a context costs nothing.
+//! ([`Options::traceparent`]) says that they are sampled: how long a request took to the stream, waited there, was
+//! worked on, and its reply to be written. [`Request::traceparent`] is the context for what the handler does. They
+//! continue traces and begin none, so that a request without a context costs nothing.
 //!
 //! # Faults
 //!

@@ -95,7 +95,7 @@ impl Traces {
         if let Some(reason) = failed {
             span.fail(reason);
         }
-        span.end_at(end);
+        span.done_at(end);
     }
 
     /// The work on a request.
@@ -141,7 +141,7 @@ impl Traces {
         attributes.extend([
             KeyValue::new("messaging.message.id", delivery.entry.to_string()),
             KeyValue::new("messaging.consumer.group.name", self.names.group.clone()),
-            KeyValue::new("deliveries", deliveries),
+            KeyValue::new("messaging.redis.delivery_count", deliveries),
         ]);
         attributes
     }

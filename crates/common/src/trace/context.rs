@@ -3,6 +3,7 @@
 use std::fmt;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use tracing::field::{DisplayValue, display};
 
 /// The longest text of a later version of the specification that is read, in bytes behind what version 00 has.
 const LONGEST_REST: usize = 128;
@@ -52,6 +53,11 @@ impl TraceContext {
     /// The trace's id, for logs and answers: 32 lower case hexadecimal digits.
     pub fn trace_id(&self) -> impl fmt::Display + fmt::Debug + use<> {
         self.trace
+    }
+
+    /// The same as the field `trace_id` of a log line.
+    pub fn log_id(context: Option<Self>) -> Option<DisplayValue<impl fmt::Display + use<>>> {
+        context.map(|context| display(context.trace))
     }
 
     /// Whether what belongs to it is to be recorded.

@@ -109,7 +109,9 @@ mod tests {
             tracer.follow(Some(parent.unsampled()), work),
         ];
         assert!(ignored.iter().all(|span| span.context().is_none()));
-        let context = tracer.follow(Some(parent), work).context().unwrap();
+        let mut span = tracer.follow(Some(parent), work);
+        let context = span.context().unwrap();
+        span.done();
         assert_eq!(
             context.trace_id().to_string(),
             parent.trace_id().to_string()
@@ -118,6 +120,7 @@ mod tests {
         let recorded = spans.get_finished_spans().unwrap();
         assert_eq!(recorded.len(), 1);
         assert_eq!(recorded[0].parent_span_id.to_string(), &SAMPLED[36..52]);
+        assert_eq!(recorded[0].status, Status::Unset);
     }
 
     #[test]
@@ -133,15 +136,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_up_before_its_end_was_cancelled() {
+        let (tracer, spans) = tracer(Sampler::AlwaysOn);
+        drop(tracer.begin(None, work));
+        let recorded = spans.get_finished_spans().unwrap().remove(0);
+        assert_eq!(recorded.status, Status::error(""));
+        let error = KeyValue::new("error.type", "cancelled");
+        assert!(recorded.attributes.contains(&error));
+    }
+
+    #[test]
     fn a_span_says_what_was_found_out_and_how_long_it_took() {
         let (tracer, spans) = tracer(Sampler::AlwaysOn);
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let mut span = tracer.begin(None, || work().with_start_time(start));
         span.set("answer", 42);
         span.fail("timeout");
-        span.end_at(start + Duration::from_secs(3));
+        span.done_at(start + Duration::from_secs(3));
         let recorded = spans.get_finished_spans().unwrap().remove(0);
-        assert_eq!(recorded.status, Status::error("timeout"));
+        assert_eq!(recorded.status, Status::error(""));
         assert!(recorded.attributes.contains(&KeyValue::new("answer", 42)));
         let error = KeyValue::new("error.type", "timeout");
         assert!(recorded.attributes.contains(&error));

@@ -113,6 +113,7 @@ impl Client {
         let deadline = now + options.within;
         let id = options.id.unwrap_or_else(Uuid::now_v7);
         let parent = shared.traces.sampled(options.traceparent.as_deref());
+        let caller = Caller::park(shared, id)?;
         let span = shared.traces.send(parent, id);
         let parcel = Parcel {
             id,
@@ -123,7 +124,7 @@ impl Client {
             send_by: deadline.min(now + shared.send_timeout),
             span,
         };
-        let reply = Caller::park(shared, id)?.send(parcel).await?;
+        let reply = caller.send(parcel).await?;
         if let Some(predicted) = admitted.predicted {
             shared.metrics.compare(predicted, reply.queue);
         }

@@ -204,6 +204,7 @@ impl Writer {
                     self.budget.deposit();
                     if parcel.span.is_recorded() {
                         parcel.span.set("messaging.message.id", entry.to_string());
+                        parcel.span.done();
                     }
                     // The caller left while this was under way: taken back with the next write.
                     withdrawals.extend(

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::health::may_evict_streams;
 
-/// What one look at a server told of it. `None` is what it did not say. Flags are 0 or 1; times are in seconds, sizes in
-/// bytes; totals are since the server started.
+/// What one look at a server told of it. `None` is what it did not say. Flags are 0 or 1; times are in seconds, sizes
+/// in bytes; totals are since the server started.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServerFigures {
     pub version: String,

@@ -79,7 +79,11 @@ async fn keep_house(
     if published.as_ref().is_err_and(WireError::needs_reconnect) {
         return published;
     }
-    look_at_server(core, connection, server_due).await?;
+    let looked = look_at_server(core, connection, server_due).await;
+    if looked.as_ref().is_err_and(WireError::needs_reconnect) {
+        return looked;
+    }
+    let published = published.and(looked);
     if !look {
         return published;
     }
@@ -113,8 +117,8 @@ async fn keep_house(
     published
 }
 
-/// Looks at the server's own figures when it is time. A connection that broke over it is tried again at once; a server
-/// that refuses has as long as one that answers.
+/// Looks at the server's own figures when it is time. However that ends, the next look has its time again: were the
+/// connection to break over each, nothing else would be done here.
 async fn look_at_server(
     core: &Core,
     connection: &mut Connection,
@@ -123,11 +127,10 @@ async fn look_at_server(
     if Instant::now() < *due {
         return Ok(());
     }
-    let looked = ServerFigures::take(connection).await;
-    if !looked.as_ref().is_err_and(WireError::needs_reconnect) {
-        *due = Instant::now() + SERVER_PERIOD;
-    }
-    core.metrics.server.set(looked?);
+    *due = Instant::now() + SERVER_PERIOD;
+    core.metrics
+        .server
+        .set(ServerFigures::take(connection).await?);
     Ok(())
 }
 

@@ -264,6 +264,7 @@ fn sent_off(
             core.metrics.replies_refused.inc();
         } else {
             finished.reply = None;
+            finished.span.done();
         }
         finished.ack &= refused.copied().unwrap_or(ack_failed.is_some());
         if finished.reply.is_some() || finished.ack {

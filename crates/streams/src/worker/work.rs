@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use common::telemetry::panic_text;
+use common::{telemetry::panic_text, trace::TraceContext};
 use futures_util::FutureExt;
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -29,6 +29,9 @@ use crate::{
 
 /// Why a trace ends whose request has passed its deadline.
 const EXPIRED: &str = "expired";
+
+/// Why one ends whose request was delivered too often.
+const DEAD: &str = "dead-letter";
 
 /// The code of the failure that is answered when a handler's reply is too large.
 const REPLY_TOO_LARGE: &str = "reply-too-large";
@@ -108,6 +111,12 @@ pub(super) fn take(
             core.running.works(id, tokio::spawn(work).abort_handle());
         }
         Err(found) => {
+            if let Some((request_id, envelope)) = &found.caller {
+                let context = envelope.traceparent.as_deref();
+                let traced = core.traces.delivery(context, *request_id, id, deliveries);
+                let ago = delivered.elapsed();
+                core.traces.queued(traced.as_ref(), age, ago, Some(DEAD));
+            }
             let burial = tokio::spawn(bury(Arc::clone(core), *found, in_hand));
             core.running.works(id, burial.abort_handle());
         }
@@ -198,7 +207,9 @@ async fn work(
         Ok(Err(panic)) => {
             core.metrics.panicked.inc();
             span.fail("panic");
-            tracing::error!(request = %id, entry = %in_hand.entry, panic = panic_text(&*panic), "the handler panicked");
+            let trace_id = TraceContext::log_id(span.context());
+            let (entry, panic) = (in_hand.entry, panic_text(&*panic));
+            tracing::error!(request = %id, trace_id, %entry, panic, "the handler panicked");
             Outcome::Panicked
         }
         Err(_elapsed) => {
@@ -212,7 +223,7 @@ async fn work(
             return;
         }
     };
-    drop(span);
+    span.done();
     core.metrics.served.inc();
     let sending = core.traces.reply(traced.as_ref(), reply_to.as_deref());
     let reply = ReplyEnvelope {

@@ -138,7 +138,9 @@ async fn a_failure_shows_where_it_happened() {
         panic!("{spans:#?}")
     };
     assert_eq!(process.name, "process test-requests");
-    assert_eq!(process.status, Status::error("no-luck"));
+    assert_eq!(process.status, Status::error(""));
+    let reason = KeyValue::new("error.type", "no-luck");
+    assert!(process.attributes.contains(&reason));
 }
 
 #[tokio::test]
