@@ -6,8 +6,8 @@
 #   --keep    leave the logs, and say where they are
 #
 # Starts Redis, its exporter, two proxies, two ingresses and Prometheus on free ports, with the scrape configuration and
-# the rules of the cluster; sends load and causes faults for a minute and a half; asks Prometheus; stops all of it. Takes
-# the programs of Debian unless REDIS_SERVER, PROMETHEUS (promtool beside it) or REDIS_EXPORTER names another.
+# the rules of the cluster; sends load and causes faults for a minute and a half; asks Prometheus; stops all of it.
+# Takes the programs of Debian unless REDIS_SERVER, PROMETHEUS (promtool beside it) or REDIS_EXPORTER names another.
 set -euo pipefail
 called_in=$PWD
 cd "$(dirname "$0")/.."

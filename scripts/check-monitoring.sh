@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what is in monitoring/ as far as it goes without running anything: the rules and their tests, the cluster's scrape
-# configuration, the dashboards, the runbook's sections, and the ConfigMaps that are built from them.
+# Checks what is in monitoring/ as far as it goes without running anything: the rules and their tests, the cluster's
+# scrape configuration, the dashboards, the runbook's sections, and the ConfigMaps that are built from them.
 # scripts/check-dashboards.sh does the rest. Takes Debian's promtool unless PROMTOOL names another.
 set -euo pipefail
 called_in=$PWD

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::telemetry::LogThrottle;
+use common::{telemetry::LogThrottle, trace::TraceContext};
 use service::Correlation;
 
 use crate::error::Error;
@@ -34,10 +34,9 @@ impl Failures {
         // A panic elsewhere leaves counts behind, which stay usable.
         let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(suppressed) = throttle.admit(kind, Instant::now()) {
-            let trace_id = who
-                .trace
-                .map(|trace| tracing::field::display(trace.trace_id()));
-            tracing::warn!(request_id = %who.id, trace_id, kind, %error, suppressed, "request not answered with weather");
+            let trace_id = TraceContext::log_id(who.trace);
+            let request_id = who.id;
+            tracing::warn!(%request_id, trace_id, kind, %error, suppressed, "request not answered with weather");
         }
     }
 }

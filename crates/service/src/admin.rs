@@ -68,12 +68,14 @@ pub struct LivenessDocument {
     live: bool,
 }
 
+const HEALTH: &str = "/health";
+const READY: &str = "/health/ready";
+const LIVE: &str = "/health/live";
+const METRICS: &str = "/metrics";
+
 /// Whether a route is one of these: probes and scrapes are nobody's requests.
 pub(crate) fn is_admin(route: &str) -> bool {
-    matches!(
-        route,
-        "/health" | "/health/ready" | "/health/live" | "/metrics"
-    )
+    [HEALTH, READY, LIVE, METRICS].contains(&route)
 }
 
 /// `/health`, `/health/live`, `/health/ready` and `/metrics`.
@@ -82,11 +84,11 @@ pub(crate) fn is_admin(route: &str) -> bool {
 /// restarted. `/health` is 200 unless a part is unhealthy.
 pub fn admin_routes<P: Probe>(probe: P, registry: Registry) -> Router {
     Router::new()
-        .route("/health", get(health::<P>))
-        .route("/health/ready", get(ready::<P>))
+        .route(HEALTH, get(health::<P>))
+        .route(READY, get(ready::<P>))
         .with_state(Arc::new(probe))
-        .route("/health/live", get(live))
-        .route("/metrics", get(scrape))
+        .route(LIVE, get(live))
+        .route(METRICS, get(scrape))
         .with_state(Scrapes::new(registry))
 }
 

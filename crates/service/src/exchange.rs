@@ -10,7 +10,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use common::trace::Tracer;
+use common::trace::{TraceContext, Tracer};
 use prometheus::Registry;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// The route label of requests that no route matches.
-const NO_ROUTE: &str = "other";
+pub(crate) const NO_ROUTE: &str = "other";
 
 /// The layer around all routes of a service.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ impl Exchanges {
         span.answered(response.status());
         tracing::debug!(
             request_id = %id,
-            trace_id = trace.map(|trace| tracing::field::display(trace.trace_id())),
+            trace_id = TraceContext::log_id(trace),
             callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
             %method,
             route,

@@ -3,14 +3,19 @@
 use std::{
     collections::BTreeMap,
     future::pending,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::Context;
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+    },
     common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{Span, status::StatusCode as SpanStatus},
 };
@@ -24,6 +29,8 @@ pub enum Mood {
     Well,
     /// It takes what comes, after a while.
     Slow(Duration),
+    /// It takes the request and says that it did not want so many of the spans.
+    Rejects(u8),
     /// It answers 503.
     Refuses,
     /// It reads and never answers.
@@ -59,7 +66,7 @@ pub struct RecordedSpan {
 #[derive(Debug)]
 pub struct Collector {
     url: String,
-    spans: Arc<Mutex<Vec<RecordedSpan>>>,
+    shared: Arc<Shared>,
     serving: JoinHandle<()>,
 }
 
@@ -68,17 +75,21 @@ impl Collector {
     pub async fn start(mood: Mood) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let spans = Arc::default();
+        let shared = Arc::new(Shared {
+            mood,
+            asked: AtomicUsize::new(0),
+            spans: Mutex::default(),
+        });
         let app = Router::new()
             .route("/v1/traces", post(take))
-            .with_state((mood, Arc::clone(&spans)));
+            .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             // It ends with the test, which sees what is missing.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Self {
             url,
-            spans,
+            shared,
             serving,
         })
     }
@@ -88,10 +99,14 @@ impl Collector {
         &self.url
     }
 
+    /// How often it was sent something.
+    pub fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::Relaxed)
+    }
+
     /// What came so far.
     pub fn spans(&self) -> Vec<RecordedSpan> {
-        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.clone()
+        self.shared.spans().clone()
     }
 }
 
@@ -101,24 +116,40 @@ impl Drop for Collector {
     }
 }
 
-type Shared = (Mood, Arc<Mutex<Vec<RecordedSpan>>>);
+#[derive(Debug)]
+struct Shared {
+    mood: Mood,
+    asked: AtomicUsize,
+    spans: Mutex<Vec<RecordedSpan>>,
+}
 
-async fn take(State((mood, spans)): State<Shared>, body: Bytes) -> StatusCode {
-    match mood {
+impl Shared {
+    fn spans(&self) -> MutexGuard<'_, Vec<RecordedSpan>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn take(State(shared): State<Arc<Shared>>, body: Bytes) -> (StatusCode, Vec<u8>) {
+    shared.asked.fetch_add(1, Ordering::Relaxed);
+    let mut answer = ExportTraceServiceResponse::default();
+    match shared.mood {
         Mood::Well => {}
         Mood::Slow(time) => tokio::time::sleep(time).await,
-        Mood::Refuses => return StatusCode::SERVICE_UNAVAILABLE,
+        Mood::Rejects(spans) => {
+            answer.partial_success = Some(ExportTracePartialSuccess {
+                rejected_spans: spans.into(),
+                error_message: "as the test wants".into(),
+            });
+        }
+        Mood::Refuses => return (StatusCode::SERVICE_UNAVAILABLE, Vec::new()),
         Mood::Hangs => pending().await,
     }
     match read(&body) {
         Ok(read) => {
-            spans
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(read);
-            StatusCode::OK
+            shared.spans().extend(read);
+            (StatusCode::OK, answer.encode_to_vec())
         }
-        Err(_) => StatusCode::BAD_REQUEST,
+        Err(_) => (StatusCode::BAD_REQUEST, Vec::new()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use testbed::{HttpClient, Port, Process, RawConnection, RedisServer, Signal, eventually};
+use testbed::{
+    Collector, HttpClient, Mood, Port, Process, RawConnection, RedisServer, Signal, eventually,
+};
 
 use crate::support::PATIENCE;
 
@@ -123,6 +125,35 @@ async fn it_starts_before_redis_and_leaves_on_a_signal() {
         "{}",
         process.log()
     );
+}
+
+/// The last spans go out on leaving, and a collector that hangs keeps nobody from it.
+#[tokio::test]
+async fn spans_are_sent_on_leaving_and_waited_for_no_longer_than_that() {
+    for mood in [Mood::Well, Mood::Hangs] {
+        let collector = Collector::start(mood).await.unwrap();
+        let port = Port::reserve().unwrap();
+        let process = Process::builder("ingress", INGRESS)
+            .env("LISTEN", format!("127.0.0.1:{}", port.number()))
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+            .env("OTEL_EXPORTER_OTLP_TIMEOUT", "60s")
+            .spawn()
+            .unwrap();
+        let base = format!("http://127.0.0.1:{}", port.number());
+        until(&base, "/nowhere", 404).await;
+        if mood == Mood::Hangs {
+            let asked = eventually(PATIENCE, async || {
+                anyhow::ensure!(collector.asked() > 0, "nothing is on its way");
+                Ok(())
+            });
+            asked.await.unwrap();
+        }
+        process.signal(Signal::SIGTERM).unwrap();
+        let status = process.wait_exit(PATIENCE).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{}", process.log());
+        let sent = collector.spans().iter().any(|span| span.name == "GET");
+        assert_eq!(sent, mood == Mood::Well, "{}", process.log());
+    }
 }
 
 #[tokio::test]

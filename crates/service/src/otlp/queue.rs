@@ -1,18 +1,17 @@
 //! Counts spans on their way out, and drops those for which there is no room.
 //!
-//! The processor of OpenTelemetry's SDK drops what does not fit into its queue and tells nobody how much. Here spans are
-//! counted from their end until they are handed to the exporter, so that its queue never overflows.
+//! The processor of OpenTelemetry's SDK drops what does not fit into its queue and tells nobody how much. Here spans
+//! are counted from their end until they are handed to the exporter, so that its queue never overflows.
 
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::telemetry::LogThrottle;
 use opentelemetry::Context;
 use opentelemetry_sdk::{
     Resource,
@@ -20,9 +19,6 @@ use opentelemetry_sdk::{
     trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
-
-/// How often a collector that does not take spans is worth a line.
-const LOG_PERIOD: Duration = Duration::from_secs(60);
 
 /// The reasons why spans are dropped, as labels.
 const QUEUE_FULL: &str = "queue-full";
@@ -32,6 +28,8 @@ const NOT_TAKEN: &str = "not-taken";
 #[derive(Debug)]
 pub(super) struct Counts {
     waiting: AtomicUsize,
+    /// Of the batch under way, those that the collector said it did not want.
+    rejected: AtomicUsize,
     exported: IntCounter,
     dropped: IntCounterVec,
 }
@@ -40,6 +38,7 @@ impl Counts {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counts = Self {
             waiting: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
             exported: IntCounter::new(
                 "trace_spans_exported_total",
                 "Spans that the collector took.",
@@ -58,6 +57,16 @@ impl Counts {
         registry.register(Box::new(counts.exported.clone()))?;
         registry.register(Box::new(counts.dropped.clone()))?;
         Ok(counts)
+    }
+
+    /// How many spans wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Of the batch under way the collector refused so many.
+    pub(super) fn rejected(&self, spans: usize) {
+        self.rejected.store(spans, Ordering::Relaxed);
     }
 
     fn dropped(&self, reason: &str, spans: usize) {
@@ -118,24 +127,11 @@ impl SpanProcessor for Bounded {
 pub(super) struct Counted<E> {
     inner: E,
     counts: Arc<Counts>,
-    log: Mutex<LogThrottle<&'static str>>,
 }
 
 impl<E> Counted<E> {
     pub(super) fn new(inner: E, counts: Arc<Counts>) -> Self {
-        Self {
-            inner,
-            counts,
-            log: Mutex::new(LogThrottle::new(LOG_PERIOD)),
-        }
-    }
-
-    fn failed(&self, error: &opentelemetry_sdk::error::OTelSdkError, spans: usize) {
-        self.counts.dropped(NOT_TAKEN, spans);
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = log.admit(NOT_TAKEN, Instant::now()) {
-            tracing::warn!(%error, spans, suppressed, "the collector did not take spans; they are lost");
-        }
+        Self { inner, counts }
     }
 }
 
@@ -146,8 +142,12 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
         async move {
             let result = self.inner.export(batch).await;
             match &result {
-                Ok(()) => self.counts.exported.inc_by(spans as u64),
-                Err(error) => self.failed(error, spans),
+                Ok(()) => {
+                    let rejected = self.counts.rejected.swap(0, Ordering::Relaxed).min(spans);
+                    self.counts.dropped(NOT_TAKEN, rejected);
+                    self.counts.exported.inc_by((spans - rejected) as u64);
+                }
+                Err(_logged_where_it_is_known_why) => self.counts.dropped(NOT_TAKEN, spans),
             }
             result
         }
@@ -168,7 +168,10 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{
+        Mutex,
+        mpsc::{Receiver, Sender, channel},
+    };
 
     use opentelemetry::trace::{Tracer, TracerProvider};
     use opentelemetry_sdk::{

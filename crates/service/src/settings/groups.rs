@@ -249,6 +249,6 @@ fn secret(value: &str) -> Result<Secret, String> {
     }
 }
 
-pub(super) fn path(value: &str) -> Result<PathBuf, String> {
+fn path(value: &str) -> Result<PathBuf, String> {
     text(value).map(PathBuf::from)
 }

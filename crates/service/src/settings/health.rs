@@ -4,18 +4,18 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 const FLAG: &str = "health";
 
-/// How long a connect, a write or a read may take: less than health checks usually allow for all of it.
+/// How long all of it may take: less than health checks usually allow.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// More than the answer has; whatever else listens there may send what it likes.
-const LONGEST_ANSWER: u64 = 16 << 10;
+const LONGEST_ANSWER: usize = 16 << 10;
 
 /// The program with the flag beside its settings.
 pub(super) fn with_flag(command: Command) -> Command {
@@ -59,14 +59,25 @@ pub(super) fn ask(address: SocketAddr) -> Result<(), String> {
 }
 
 fn exchange(address: SocketAddr) -> io::Result<String> {
+    let deadline = Instant::now() + PATIENCE;
     let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
     connection.set_write_timeout(Some(PATIENCE))?;
     let request =
         format!("GET /health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    connection.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    let mut part = [0; 1024];
+    while answer.len() < LONGEST_ANSWER {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        connection.set_read_timeout(Some(left))?;
+        match connection.read(&mut part)? {
+            0 => break,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -13,5 +13,5 @@ mod values;
 
 pub use groups::{Drain, Http, Log, Redis, Streams, refused_by_engine};
 pub use parse::{ParseError, parse_from, parse_or_exit};
-pub use traces::{Endpoint, Pairs, Protocol, SamplerChoice, Traces};
+pub use traces::{Optional, Pairs, Protocol, SamplerChoice, Traces};
 pub use values::{Secret, address, bytes, count, duration, positive_duration, text};

@@ -1,21 +1,29 @@
-//! Where traces go, by the variables of OpenTelemetry's specification, which differ from ours in two ways: an empty value
-//! is as good as none, and times are in milliseconds. Times with a unit are taken as well.
+//! Where traces go, by the variables of OpenTelemetry's specification, which differ from ours in two ways: an empty
+//! value is as good as none, and times are in milliseconds. Times with a unit are taken as well.
 
 use std::{path::PathBuf, time::Duration};
 
 use axum::http::{HeaderName, HeaderValue, Uri};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use percent_encoding::percent_decode_str;
 
-use super::{duration, groups::path};
+use super::duration;
+
+/// What stands in for an empty value, as the specification says.
+const USUAL_SAMPLER: &str = "parentbased_always_on";
+const USUAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A collector that hangs holds up the spans behind it for so long at most.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which spans are recorded, and where they are sent.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Traces")]
 pub struct Traces {
     /// Where spans go, by OTLP over HTTP, such as http://collector:4318; unset or empty: nowhere, nothing is recorded
-    #[arg(long, env, default_value = "", hide_default_value = true, value_parser = endpoint)]
-    pub otel_exporter_otlp_endpoint: Endpoint,
+    #[arg(long, env, default_value = "", hide_default_value = true, value_parser = endpoint, hide_env_values = true,
+        value_hint = ValueHint::Url)]
+    pub otel_exporter_otlp_endpoint: Optional<Uri>,
     /// How they are sent; there is one way
     #[arg(long, env, default_value = "http/protobuf", value_parser = protocol)]
     pub otel_exporter_otlp_protocol: Protocol,
@@ -26,25 +34,25 @@ pub struct Traces {
     #[arg(long, env, default_value = "10s", value_parser = milliseconds)]
     pub otel_exporter_otlp_timeout: Duration,
     /// A PEM file with the certificate authorities to trust for https://, in place of the public ones
-    #[arg(long, env, value_parser = path)]
-    pub otel_exporter_otlp_certificate: Option<PathBuf>,
+    #[arg(long, env, default_value = "", hide_default_value = true, value_parser = file)]
+    pub otel_exporter_otlp_certificate: Optional<PathBuf>,
     /// Which traces are recorded; parentbased: as the caller's traceparent says, where there is one
-    #[arg(long, env, default_value = "parentbased_always_on")]
+    #[arg(long, env, default_value = "parentbased_always_on", value_parser = sampler)]
     pub otel_traces_sampler: SamplerChoice,
     /// The share of traces that traceidratio records, 0 to 1
     #[arg(long, env, default_value = "1", value_parser = share)]
     pub otel_traces_sampler_arg: f64,
     /// What the service is called in traces; unset: by the name of the program
-    #[arg(long, env)]
-    pub otel_service_name: Option<String>,
+    #[arg(long, env, default_value = "", hide_default_value = true, value_parser = name)]
+    pub otel_service_name: Optional<String>,
     /// What else is said of this process, as name=value,name=value with values percent-encoded
     #[arg(long, env, default_value = "", hide_default_value = true, value_parser = pairs)]
     pub otel_resource_attributes: Pairs,
 }
 
-/// The URL of a collector, or none.
+/// A value, or none where it is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(pub Option<Uri>);
+pub struct Optional<T>(pub Option<T>);
 
 /// The one protocol that is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +96,10 @@ pub enum SamplerChoice {
 impl Traces {
     /// Settings that are of use only together, in one line that names them.
     pub fn check(&self) -> Result<(), String> {
-        let Endpoint(endpoint) = &self.otel_exporter_otlp_endpoint;
+        let Optional(endpoint) = &self.otel_exporter_otlp_endpoint;
         let encrypted = |uri: &Uri| uri.scheme_str() == Some("https");
-        if self.otel_exporter_otlp_certificate.is_some()
-            && endpoint.as_ref().is_some_and(|uri| !encrypted(uri))
-        {
+        let certificate = &self.otel_exporter_otlp_certificate.0;
+        if certificate.is_some() && endpoint.as_ref().is_some_and(|uri| !encrypted(uri)) {
             return Err(
                 "OTEL_EXPORTER_OTLP_CERTIFICATE: this is for https://, OTEL_EXPORTER_OTLP_ENDPOINT is not encrypted"
                     .into(),
@@ -102,9 +109,9 @@ impl Traces {
     }
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, String> {
+fn endpoint(text: &str) -> Result<Optional<Uri>, String> {
     if text.is_empty() {
-        return Ok(Endpoint(None));
+        return Ok(Optional(None));
     }
     let uri: Option<Uri> = text.parse().ok().filter(|uri: &Uri| {
         // A password in it would be shown: headers are for that.
@@ -113,7 +120,7 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
             .is_some_and(|authority| authority.as_str().contains('@'));
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none() && !secret
     });
-    uri.map(|uri| Endpoint(Some(uri)))
+    uri.map(|uri| Optional(Some(uri)))
         .ok_or_else(|| "is not the URL of a collector: http://host:4318 is expected".into())
 }
 
@@ -124,15 +131,40 @@ fn protocol(text: &str) -> Result<Protocol, String> {
     }
 }
 
+fn file(text: &str) -> Result<Optional<PathBuf>, String> {
+    Ok(Optional((!text.is_empty()).then(|| text.into())))
+}
+
+fn name(text: &str) -> Result<Optional<String>, String> {
+    Ok(Optional((!text.is_empty()).then(|| text.into())))
+}
+
+fn sampler(text: &str) -> Result<SamplerChoice, String> {
+    let text = if text.is_empty() { USUAL_SAMPLER } else { text };
+    SamplerChoice::from_str(text, false).map_err(|_| {
+        let known = SamplerChoice::value_variants().iter();
+        let known = known.filter_map(ValueEnum::to_possible_value);
+        let known: Vec<_> = known.map(|it| it.get_name().to_owned()).collect();
+        format!("is not one of {}", known.join(", "))
+    })
+}
+
 fn milliseconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(0) => Err("is no time: it must be more than 0".into()),
-        Ok(millis) => Ok(Duration::from_millis(millis)),
-        Err(_) => duration(text),
+    let time = match text.parse() {
+        Ok(millis) => Duration::from_millis(millis),
+        Err(_) if text.is_empty() => USUAL_TIMEOUT,
+        Err(_) => duration(text)?,
+    };
+    match (Duration::from_millis(1)..=LONGEST_TIMEOUT).contains(&time) {
+        true => Ok(time),
+        false => Err("is out of range: a time from 1ms to 60s is expected".into()),
     }
 }
 
 fn share(text: &str) -> Result<f64, String> {
+    if text.is_empty() {
+        return Ok(1.0);
+    }
     let share = text
         .parse()
         .ok()
@@ -157,8 +189,17 @@ fn pairs(text: &str) -> Result<Pairs, String> {
 
 fn headers(text: &str) -> Result<Pairs, String> {
     let pairs = pairs(text)?;
+    // What frames a request is none of theirs.
+    let ours = [
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "host",
+    ];
     let fits = |(name, value): &(String, String)| {
-        HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value).is_ok()
+        HeaderName::try_from(name).is_ok_and(|name| !ours.contains(&name.as_str()))
+            && HeaderValue::try_from(value).is_ok()
     };
     match pairs.0.iter().all(fits) {
         true => Ok(pairs),
@@ -168,6 +209,7 @@ fn headers(text: &str) -> Result<Pairs, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, Parser};
     use proptest::prelude::*;
 
     use super::*;
@@ -191,19 +233,23 @@ mod tests {
         assert!(read("=value").is_err());
         assert!(headers("two words=1").is_err());
         assert!(headers("name=a%0d%0ab").is_err());
+        assert!(headers("Content-Length=5").is_err());
     }
 
     #[test]
     fn a_time_is_in_milliseconds_or_has_a_unit() {
         assert_eq!(milliseconds("2500"), Ok(Duration::from_millis(2500)));
         assert_eq!(milliseconds("2s"), Ok(Duration::from_secs(2)));
-        assert!(milliseconds("0").is_err());
+        assert_eq!(milliseconds(""), Ok(USUAL_TIMEOUT));
+        for bad in ["0", "0s", "61s", "99999999999999999999"] {
+            assert!(milliseconds(bad).is_err(), "{bad}");
+        }
         assert!(milliseconds("soon").is_err());
     }
 
     #[test]
     fn an_endpoint_is_a_url_of_http_or_nothing() {
-        assert_eq!(endpoint(""), Ok(Endpoint(None)));
+        assert_eq!(endpoint(""), Ok(Optional(None)));
         assert!(endpoint("http://collector:4318").is_ok());
         assert!(endpoint("https://collector/otlp").is_ok());
         for bad in [
@@ -215,6 +261,26 @@ mod tests {
         ] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_empty_value_is_as_good_as_none() {
+        #[derive(clap::Parser)]
+        struct Settings {
+            #[command(flatten)]
+            traces: Traces,
+        }
+        let settings = |args: &[&str]| {
+            let args = ["test"].iter().chain(args);
+            format!("{:?}", Settings::try_parse_from(args).unwrap().traces)
+        };
+        let empty: Vec<_> = Settings::command()
+            .get_arguments()
+            .filter_map(|arg| arg.get_long().map(|name| format!("--{name}=")))
+            .collect();
+        assert_eq!(empty.len(), 9);
+        let empty: Vec<_> = empty.iter().map(String::as_str).collect();
+        assert_eq!(settings(&empty), settings(&[]));
     }
 
     proptest! {

@@ -1,9 +1,12 @@
 //! One trace for a request across both services, and what a collector that is no good costs: spans.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
-use testbed::{Collector, Mood, Port, RecordedSpan, eventually};
+use testbed::{Collector, Mood, Outcome, Port, RecordedSpan, eventually};
 
 use crate::{
     callers::JSON,
@@ -14,12 +17,18 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const UNSAMPLED: &str = "00-5bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
+/// How long a collector may take.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
 /// A system whose processes all send their spans there.
 fn traced(url: &str) -> SystemBuilder {
     let mut builder = System::builder();
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "500"),
+        (
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            &TIMEOUT.as_millis().to_string(),
+        ),
         ("OTEL_TRACES_SAMPLER", "parentbased_always_off"),
     ] {
         builder = builder.ingress(name, value).proxy(name, value);
@@ -88,7 +97,8 @@ async fn one_trace_holds_a_request_across_both_services() -> anyhow::Result<()> 
             "{spans:#?}"
         );
     };
-    within(send, server);
+    // It may end after the answer: the reply can be faster than the answer to the write.
+    assert!(by_name[server].start <= by_name[send].start);
     within("simulated", process);
     assert!(by_name["simulated"].end - by_name["simulated"].start >= Duration::from_millis(20));
     let server = by_name[server];
@@ -103,6 +113,34 @@ async fn one_trace_holds_a_request_across_both_services() -> anyhow::Result<()> 
         .finish(Allowed::nothing().requests_beside_the_history())
         .await?;
     assert_eq!(collector.spans().len(), 6, "nothing of what is not sampled");
+    Ok(())
+}
+
+/// Without a caller's trace the ingress begins one, if its sampler wants it, under the name that it was given.
+#[tokio::test]
+async fn a_trace_begins_at_the_ingress() -> anyhow::Result<()> {
+    let collector = Collector::start(Mood::Well).await?;
+    let system = traced(collector.url())
+        .ingress("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+        .ingress("OTEL_TRACES_SAMPLER_ARG", "1.0")
+        .ingress("OTEL_SERVICE_NAME", "front")
+        .start()
+        .await?;
+    assert!(matches!(
+        system.ask(0).await,
+        Outcome::Answer { status: 200, .. }
+    ));
+    let spans = recorded(&collector, 6).await?;
+    let first: Vec<_> = spans.iter().filter(|it| it.parent.is_empty()).collect();
+    let [first] = &first[..] else {
+        panic!("{spans:#?}")
+    };
+    assert_eq!(
+        (&*first.name, &*first.service),
+        ("POST /WeatherForecast/city", "front")
+    );
+    assert!(spans.iter().all(|it| it.trace == first.trace), "{spans:#?}");
+    system.finish(Allowed::nothing()).await?;
     Ok(())
 }
 
@@ -149,18 +187,25 @@ async fn a_collector_that_is_no_good_costs_spans_alone() -> anyhow::Result<()> {
     let dead = format!("http://127.0.0.1:{}", nobody.number());
     let slow = Collector::start(Mood::Slow(Duration::from_millis(300))).await?;
     let refusing = Collector::start(Mood::Refuses).await?;
+    // More than any batch has here.
+    let rejecting = Collector::start(Mood::Rejects(u8::MAX)).await?;
     let hanging = Collector::start(Mood::Hangs).await?;
     for (url, loses) in [
         (&*dead, true),
         (slow.url(), false),
         (refusing.url(), true),
+        (rejecting.url(), true),
         (hanging.url(), true),
     ] {
         let system = traced(url).ingresses(2).start().await?;
+        let began = Instant::now();
         for _ in 0..20 {
             let answer = ask(&system, SAMPLED, "Oslo").await?;
             assert_eq!(answer.status, 200, "{url}: {}", answer.text());
         }
+        // Had each request waited for the collector until that was given up, they would have taken ten seconds.
+        let took = began.elapsed();
+        assert!(took < 20 * TIMEOUT, "{url}: {took:?}");
         eventually(LONG, async || {
             let lost = system.ingresses_sum("trace_spans_dropped_total").await?;
             let exported = system.ingresses_sum("trace_spans_exported_total").await?;

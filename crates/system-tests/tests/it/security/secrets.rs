@@ -78,8 +78,17 @@ async fn no_secret_is_shown_anywhere() -> anyhow::Result<()> {
         ("OPEN_METEO_FORECAST_URL", &*elsewhere),
         ("OPEN_METEO_ATTEMPTS", "1"),
     ];
+    // Nobody is there, so that the log says what went wrong.
+    let headers = format!("authorization={SECRET}");
     let services = [
-        start(Kind::Ingress, &[("REDIS_URL", &with_secret)])?,
+        start(
+            Kind::Ingress,
+            &[
+                ("REDIS_URL", &with_secret),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
+            ],
+        )?,
         start(
             Kind::Ingress,
             &[("REDIS_URL", &bare), user, ("REDIS_PASSWORD", SECRET)],
@@ -147,6 +156,15 @@ async fn no_secret_is_shown_anywhere() -> anyhow::Result<()> {
     said.extend(asked(&client, &refused).await?);
     said.push(process.log());
 
+    let collector = format!("http://app:{SECRET}@127.0.0.1:4318");
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector),
+        ("OTEL_EXPORTER_OTLP_HEADERS", SECRET),
+    ] {
+        let output = Command::new(binary("ingress")?).env(name, value).output()?;
+        ensure!(output.status.code() == Some(2), "{:?}", output.status);
+        said.push(String::from_utf8([output.stdout, output.stderr].concat())?);
+    }
     for given in &services {
         let pid = given.process.pid();
         said.push(fs::read_to_string(format!("/proc/{pid}/cmdline"))?);
