@@ -41,6 +41,7 @@ STILL = {
     "redis_server_replicas_connected": "this Redis has no replica",
     "redis_server_evicted_keys_total": "the policy is not unsafe for long enough to lose anything",
     "log_lines_dropped_total": "the logs go to files, which take everything",
+    "trace_spans_exported_total": "there is no collector here that takes them",
     "redis_aof_last_rewrite_duration_sec": "a rewrite takes less than a second here",
 }
 
@@ -248,8 +249,9 @@ def run(system, ports):
 
     proxy("proxy-1")
     proxy("proxy-2")
-    # The second one takes few at once, so that it refuses in a burst.
-    service("ingress-1", REQUEST_TIMEOUT="5s")
+    # The first one sends its spans to where nobody listens, the second one takes few at once, so that it refuses in a
+    # burst.
+    service("ingress-1", REQUEST_TIMEOUT="5s", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     service("ingress-2", REQUEST_TIMEOUT="5s", MAX_IN_FLIGHT="10")
     for name, (_, admin) in listen.items():
         until(f"{name} is ready", lambda admin=admin: get(f"http://127.0.0.1:{admin}/health/ready"))
