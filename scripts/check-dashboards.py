@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -289,7 +290,7 @@ def run(system, ports):
             "--rate", "30", "--duration", f"{LOAD}s", "--min-success", "0", "--timeout", "8s",
         ])
     forecasts = Forecasts([f"http://127.0.0.1:{listen[name][0]}" for name in ("ingress-1", "ingress-2")])
-    harm(system, redis, redis_port, forecasts)
+    harm(system, redis, redis_port, f"http://127.0.0.1:{listen['proxy-2'][1]}", forecasts)
     time.sleep(max(0, begin + LOAD - time.time()))
     forecasts.wait()
     # The last points lie a scrape after the last event.
@@ -297,7 +298,7 @@ def run(system, ports):
     return prometheus, listen, begin, time.time()
 
 
-def harm(system, redis, redis_port, forecasts):
+def harm(system, redis, redis_port, proxy_2, forecasts):
     """The faults, so that what counts them moves. One after another: the next begins when traffic flows again."""
     redis.ask("XADD", "weather-requests", "*", "no", "request")
     redis.ask("XADD", "weather-responses", "*", "no", "reply")
@@ -318,12 +319,16 @@ def harm(system, redis, redis_port, forecasts):
     time.sleep(6)
     system.processes["proxy-1"].kill()
     time.sleep(3)
-    # Longer than its lease: what it had is done by others meanwhile.
-    stopped = system.processes["proxy-2"]
-    stopped.send_signal(signal.SIGSTOP)
-    time.sleep(2.5)
-    stopped.send_signal(signal.SIGCONT)
-    time.sleep(2)
+    # Longer than its lease, while it waits for requests: those that it is given meanwhile it may not begin any more. It
+    # can happen to be full at that moment.
+    for _ in range(8):
+        stopped = system.processes["proxy-2"]
+        stopped.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        stopped.send_signal(signal.SIGCONT)
+        time.sleep(1)
+        if re.search(r"^requests_lapsed_total [1-9]", get(f"{proxy_2}/metrics"), re.MULTILINE):
+            break
 
     redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     (system.folder / "dump.rdb").rmdir()
