@@ -144,6 +144,9 @@ def of_services(services):
     for name, service in services.items():
         if "build" in service and tag(service["image"]) != version():
             yield f"{name}: its image is not tagged with the version of Cargo.toml"
+        # Compose 2 asks a registry first, and would run what a stranger put there under this name.
+        if "build" in service and service.get("pull_policy") != "never":
+            yield f"{name}: its image may be pulled instead of built"
 
 
 def of_redis(compose):

@@ -121,7 +121,7 @@ for ((second = 0; ; second++)); do
   sleep 1
 done
 
-proxy_urls=$(ours proxy | xargs -n 1 -I '{}' docker port '{}' 5010/tcp | sort -V | sed 's|^|http://|')
+proxy_urls=$(ours proxy | xargs -I '{}' docker port '{}' 5010/tcp | sort -V | sed 's|^|http://|')
 proxy=${proxy_urls%%$'\n'*}
 cat <<END
 
