@@ -169,7 +169,7 @@ ended 0 "services that somebody stopped"
 asks 'apply .*services.yaml' 'scale deployment proxy-service' 'scale deployment ingress-service' 'rollout status'
 run NOT_READY=proxy-service scripts/deploy-to-k8s.sh --skip-build
 ended 1 "a rollout to no pods"
-says 'deployment/proxy-service has no pod that is ready'
+says 'deployment/proxy-service does not run after'
 
 echo 'monitoring=' >"$work/namespaces/monitoring"
 run scripts/deploy-to-k8s.sh

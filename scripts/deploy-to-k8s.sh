@@ -181,7 +181,7 @@ explain() {
   in_cluster get pods --namespace "$1" --selector "app=${2#*/}" >&2 || true
   in_cluster get events --namespace "$1" --field-selector type=Warning --sort-by .metadata.creationTimestamp 2>&1 |
     tail -n 8 >&2 || true
-  fail "$2 has no pod that is ready, within $timeout" "look above for one of these, then run this again: it goes on
+  fail "$2 does not run after $timeout" "look above for one of these, then run this again: it goes on
   ErrImagePull, ImagePullBackOff   the node has no such image and gets none: load it into the node, or --registry
   Insufficient cpu, memory         the nodes are full: --overlay single-node
   unbound PersistentVolumeClaims   no default storage class: kubectl get storageclass
@@ -240,8 +240,10 @@ done
 
 step "Redis"
 apply redis
-# Its users are made of the Secret when its pod starts.
-if [[ -n $added ]]; then in_cluster rollout restart statefulset/redis --namespace redis-stream-demo; fi
+# Its users are made of the Secret when its pod starts, and the exporter has its password from there when its own does.
+if [[ -n $added ]]; then
+  in_cluster rollout restart statefulset/redis deployment/redis-exporter --namespace redis-stream-demo
+fi
 wait_for redis-stream-demo statefulset/redis
 
 step "settings and services"
