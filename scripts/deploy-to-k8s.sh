@@ -7,7 +7,7 @@
 #                            [--skip-build] [--context NAME] [--timeout TIME] [--dry-run]
 #
 #   --overlay NAME     k8s/overlays/NAME in place of k8s; `single-node` fits on 2 CPUs and 8 GiB
-#   --component NAME   k8s/components/NAME as well: keda, open-meteo, tls; may be given again
+#   --component NAME   k8s/components/NAME as well: keda, open-meteo, tls, traces; may be given again
 #   --registry R       the images are R/redis-stream-demo/ingress and R/redis-stream-demo/proxy, and are pushed there;
 #                      without it they are loaded into the node of kind, k3d or minikube, or are there already
 #   --tag TAG          of these images (the version in Cargo.toml)
