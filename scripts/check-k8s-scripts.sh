@@ -11,9 +11,10 @@ help_or_go_on "$@"
 kubectl=$(command -v kubectl) || { say "no kubectl here: the scripts for Kubernetes were NOT run"; exit 0; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/bin" "$work/secrets" "$work/hpa"
+mkdir "$work/bin" "$work/secrets" "$work/hpa" "$work/namespaces" "$work/replicas"
 
-# Keeps Secrets and the proxies' autoscaler as files. $FAIL is a pattern of the call that fails.
+# Keeps Secrets, the proxies' autoscaler, namespaces and the numbers of pods as files. $FAIL is a pattern of the call
+# that fails, $NOT_READY a Deployment without a pod that is ready.
 cat >"$work/bin/kubectl" <<STUB
 #!/usr/bin/env bash
 set -euo pipefail
@@ -28,6 +29,14 @@ case "\$*" in
   'patch secret '*) sed -n 's/^  \(.*\): "\(.*\)"\$/\1 \2/p' "\${@: -1}" | while read -r key value; do
       printf %s "\$value" >"\$work/secrets/\$3/\$key"; done ;;
   'get customresourcedefinition scaledobjects.keda.sh '*) echo "\${KEDA:-}" ;;
+  'get namespace '*) if [[ -e \$work/namespaces/\$3 ]]; then cat "\$work/namespaces/\$3"; fi ;;
+  'get deployment '*readyReplicas*)
+    if [[ \${NOT_READY:-} != "\$3" ]]; then cat "\$work/replicas/\$3" 2>/dev/null || echo 1; fi ;;
+  'get deployment '*) cat "\$work/replicas/\$3" 2>/dev/null || echo 1 ;;
+  'scale deployment '*) echo "\${@: -1}" >"\$work/replicas/\$3" ;;
+  'apply --filename '*namespaces.yaml)
+    cat "\$3" >>"\$work/applied"
+    for name in redis-stream-demo monitoring; do echo "\$name=redis-stream-demo" >"\$work/namespaces/\$name"; done ;;
   'apply --filename '*)
     cat "\$3" >>"\$work/applied"
     if grep -A 11 '^kind: HorizontalPodAutoscaler' "\$3" | grep -q '^  name: proxy-service'; then
@@ -103,7 +112,7 @@ done
 cp -r "$work/secrets" "$work/before"
 run scripts/deploy-to-k8s.sh --skip-build
 ended 0 "a second deployment"
-asks_nothing_like '^docker|create|patch|restart|delete (secret|namespace|deployment|statefulset)'
+asks_nothing_like '^docker|create|patch|restart|^scale |delete (secret|namespace|deployment|statefulset)'
 diff -r "$work/before" "$work/secrets" >&2 || broken "a Secret that was there has changed"
 
 rm "$work/secrets/redis-credentials/scaler-password" "$work/before/redis-credentials/scaler-password"
@@ -142,12 +151,35 @@ says 'there is no KEDA'
 run KEDA=crd scripts/deploy-to-k8s.sh --skip-build --component keda
 ended 0 "KEDA"
 asks 'delete horizontalpodautoscaler proxy-service' 'delete .*components/open-meteo/' 'apply .*services.yaml'
-asks_nothing_like 'delete .*components/keda/'
+asks_nothing_like 'delete .*components/keda/|^scale '
 [[ ! -e $work/hpa/proxy ]] || broken "two autoscalers for the proxies"
+echo 0 >"$work/replicas/proxy-service"
+run KEDA=crd scripts/deploy-to-k8s.sh --skip-build --component keda
+ended 0 "KEDA that has the proxies at none"
+asks_nothing_like '^scale '
 run KEDA=crd scripts/deploy-to-k8s.sh --skip-build
 ended 0 "from KEDA back"
-asks 'delete --filename k8s/components/keda/scaled-object.yaml' 'apply .*services.yaml'
+asks 'delete --filename k8s/components/keda/scaled-object.yaml' 'apply .*services.yaml' \
+  'scale deployment proxy-service .*--replicas 1' 'rollout status deployment/proxy-service'
 [[ -e $work/hpa/proxy ]] || broken "no autoscaler for the proxies"
+
+echo 0 | tee "$work/replicas/proxy-service" >"$work/replicas/ingress-service"
+run scripts/deploy-to-k8s.sh --skip-build
+ended 0 "services that somebody stopped"
+asks 'apply .*services.yaml' 'scale deployment proxy-service' 'scale deployment ingress-service' 'rollout status'
+run NOT_READY=proxy-service scripts/deploy-to-k8s.sh --skip-build
+ended 1 "a rollout to no pods"
+says 'deployment/proxy-service does not run after'
+
+echo 'monitoring=' >"$work/namespaces/monitoring"
+run scripts/deploy-to-k8s.sh
+ended 1 "a namespace of others"
+says 'the namespace monitoring is there and not of this system'
+asks_nothing_like '^docker|apply|create|delete'
+run scripts/undeploy.sh --yes --volumes
+ended 0 "undeploy beside a namespace of others"
+asks 'delete namespace redis-stream-demo --'
+echo 'monitoring=redis-stream-demo' >"$work/namespaces/monitoring"
 
 for wrong in '--overlay none' '--component ../base' '--tag latest' '--timeout soon' '--registry' '--unknown'; do
   # shellcheck disable=SC2086  # an option and its value

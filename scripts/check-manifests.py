@@ -164,14 +164,15 @@ def main():
     for path in rendered + plain:
         for manifest in documents(path.read_text(encoding="utf-8")):
             where.setdefault(json.dumps(manifest, default=str), (path.name, manifest))
-    problems = []
+    problems, versions = [], (OLDEST, kubernetes_validate.latest_version())
     for path, manifest in where.values():
-        for version in (OLDEST, kubernetes_validate.latest_version()):
+        for version in versions:
             problems += [f"{path}: {problem}" for problem in schema_problems(manifest, version)]
     exceptions = yaml.safe_load(EXCEPTIONS.read_text(encoding="utf-8"))
     problems += policy_problems(checkov(rendered, sorted(ROOT.glob("Dockerfile*"))), exceptions)
     for problem in problems:
         print(f"manifests: {problem}", file=sys.stderr)
+    print(f"manifests: {len(where)} objects by the schemas of Kubernetes {' and '.join(versions)}", file=sys.stderr)
     return 1 if problems else 0
 
 

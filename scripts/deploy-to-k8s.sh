@@ -7,7 +7,7 @@
 #                            [--skip-build] [--context NAME] [--timeout TIME] [--dry-run]
 #
 #   --overlay NAME     k8s/overlays/NAME in place of k8s; `single-node` fits on 2 CPUs and 8 GiB
-#   --component NAME   k8s/components/NAME as well: keda, open-meteo, tls; may be given again
+#   --component NAME   k8s/components/NAME as well: keda, open-meteo, tls, traces; may be given again
 #   --registry R       the images are R/redis-stream-demo/ingress and R/redis-stream-demo/proxy, and are pushed there;
 #                      without it they are loaded into the node of kind, k3d or minikube, or are there already
 #   --tag TAG          of these images (the version in Cargo.toml)
@@ -158,12 +158,30 @@ wait_for() {
   done
 }
 
+# begin DEPLOYMENT: with one pod, if it has none. Applying leaves the number as it is, and an autoscaler does nothing at
+# none: so it would stay there after somebody stopped it, or after KEDA had scaled it down.
+begin() {
+  local replicas
+  [[ -z $dry_run ]] || return 0
+  replicas=$(in_cluster get deployment "$1" --namespace redis-stream-demo --output 'jsonpath={.spec.replicas}')
+  [[ $replicas != 0 ]] ||
+    in_cluster scale deployment "$1" --namespace redis-stream-demo --replicas 1
+}
+
+# need_pods DEPLOYMENT: one at least is ready. A rollout to no pods at all is a success to kubectl.
+need_pods() {
+  local ready
+  [[ -z $dry_run ]] || return 0
+  ready=$(in_cluster get deployment "$1" --namespace redis-stream-demo --output 'jsonpath={.status.readyReplicas}')
+  [[ ${ready:-0} -gt 0 ]] || explain redis-stream-demo "deployment/$1"
+}
+
 # explain NAMESPACE KIND/NAME: what of it does not run, in the cluster's words.
 explain() {
   in_cluster get pods --namespace "$1" --selector "app=${2#*/}" >&2 || true
   in_cluster get events --namespace "$1" --field-selector type=Warning --sort-by .metadata.creationTimestamp 2>&1 |
     tail -n 8 >&2 || true
-  fail "$2 does not run after $timeout" "look above for one of these, then run this again; it goes on where it stopped
+  fail "$2 does not run after $timeout" "look above for one of these, then run this again: it goes on
   ErrImagePull, ImagePullBackOff   the node has no such image and gets none: load it into the node, or --registry
   Insufficient cpu, memory         the nodes are full: --overlay single-node
   unbound PersistentVolumeClaims   no default storage class: kubectl get storageclass
@@ -178,6 +196,18 @@ at_exit() {
 }
 explained=''
 trap 'at_exit $?' EXIT
+
+# What somebody else lives in would get the restricted level and policies that deny what it needs.
+if [[ -z $dry_run ]]; then
+  for namespace in "${namespaces[@]}"; do
+    whose=$(owner "$namespace")
+    [[ $whose != foreign ]] ||
+      fail "the namespace $namespace is there and not of this system" "use a cluster without it. If all that is in it
+  may be held to the restricted level and to policies that deny what they do not list, make it one of this system, which
+  scripts/undeploy.sh --volumes then deletes:
+  kubectl label namespace $namespace app.kubernetes.io/instance=redis-stream-demo"
+  done
+fi
 
 [[ -z $build ]] || build_images
 
@@ -210,14 +240,21 @@ done
 
 step "Redis"
 apply redis
-# Its users are made of the Secret when its pod starts.
-if [[ -n $added ]]; then in_cluster rollout restart statefulset/redis --namespace redis-stream-demo; fi
+# Its users are made of the Secret when its pod starts, and the exporter has its password from there when its own does.
+if [[ -n $added ]]; then
+  in_cluster rollout restart statefulset/redis deployment/redis-exporter --namespace redis-stream-demo
+fi
 wait_for redis-stream-demo statefulset/redis
 
 step "settings and services"
 apply settings
 apply services
+serving=(proxy-service ingress-service)
+# KEDA may have the proxies at none, and begins them itself.
+if has ScaledObject; then serving=(ingress-service); fi
+for name in "${serving[@]}"; do begin "$name"; done
 wait_for redis-stream-demo deployment/proxy-service deployment/ingress-service
+for name in "${serving[@]}"; do need_pods "$name"; done
 
 step "Prometheus and Grafana"
 apply monitoring

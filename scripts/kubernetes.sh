@@ -22,6 +22,18 @@ need_cluster() {
     die "no cluster answers${context:+ by the context $context}: $(tail -n 1 "$scratch/refused")"
 }
 
+# owner NAMESPACE: `none` if it is not there, `ours` if it carries our label, else `foreign`.
+owner() {
+  local found
+  found=$(in_cluster get namespace "$1" --ignore-not-found \
+    --output 'jsonpath={.metadata.name}={.metadata.labels.app\.kubernetes\.io/instance}') || return
+  case $found in
+    '') echo none ;;
+    "$1=redis-stream-demo") echo ours ;;
+    *) echo foreign ;;
+  esac
+}
+
 # take_choice OPTION VALUE: the options that say what and where; returns 1 for any other.
 take_choice() {
   case $1 in

@@ -100,6 +100,13 @@ REVISION=${REVISION:-$(git describe --always --abbrev=40 --dirty --match '' 2>/d
 export REVISION
 
 say "building and starting, which takes some minutes the first time"
+# docker-compose 1.29 cannot put a new container in the place of an old one with newer engines (KeyError:
+# 'ContainerConfig'), so that it takes the old ones away first. Volumes stay.
+if [[ ${compose[0]} == docker-compose && $(docker-compose version --short) == 1.* && -n $("${everything[@]}" ps -q) ]]; then
+  "${compose[@]}" build || die "the images were not built; what is above says why"
+  say "with docker-compose 1.29 what runs is stopped first; Compose 2 changes only what is different"
+  "${everything[@]}" down --remove-orphans
+fi
 "${compose[@]}" up --detach --build --scale "proxy=$proxies" || die "it did not start; what is above says why"
 
 # waiting: the containers that do not serve yet. The one that makes the passwords has ended by now.

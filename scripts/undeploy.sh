@@ -4,7 +4,7 @@
 #
 #   scripts/undeploy.sh [--volumes] [--yes] [--context NAME]
 #
-#   --volumes        delete the volumes, the Secrets and both namespaces as well
+#   --volumes        delete the volumes, the Secrets and both namespaces as well; one that is not of this system stays
 #   --yes            agree beforehand
 #   --context NAME   which cluster, by its name in the kubeconfig (the current one)
 set -euo pipefail
@@ -28,7 +28,14 @@ need_cluster
 
 say "cluster: ${context:-$(kubectl config current-context 2>/dev/null || echo 'the only one')}"
 if [[ -n $volumes ]]; then
-  say "this deletes the namespaces ${namespaces[*]} and all that is in them:"
+  ours=()
+  for namespace in "${namespaces[@]}"; do
+    whose=$(owner "$namespace")
+    if [[ $whose == ours ]]; then ours+=("$namespace"); fi
+    [[ $whose != foreign ]] || say "the namespace $namespace is not of this system, and is left alone"
+  done
+  [[ ${#ours[@]} -gt 0 ]] || die "there is no namespace of this system"
+  say "this deletes the namespaces ${ours[*]} and all that is in them:"
   say "waiting requests, dead letters, metrics, passwords"
 else
   say "this ends everything in the namespaces ${namespaces[*]}; volumes and Secrets are kept"
@@ -40,17 +47,17 @@ if [[ -z $yes ]]; then
 fi
 
 if [[ -n $volumes ]]; then
-  in_cluster delete namespace "${namespaces[@]}" --ignore-not-found
+  in_cluster delete namespace "${ours[@]}" --ignore-not-found
   say "deleted"
   exit
 fi
 
-ours=app.kubernetes.io/instance=redis-stream-demo
+label=app.kubernetes.io/instance=redis-stream-demo
 rest=service,configmap,serviceaccount,poddisruptionbudget,networkpolicy,ingress,role,rolebinding
 
 # delete NAMESPACE KINDS ARGUMENT...: what is ours of it, and waits until it is gone.
 delete() {
-  in_cluster delete "$2" --namespace "$1" --selector "$ours${3:+,app=$3}" --ignore-not-found --cascade=foreground
+  in_cluster delete "$2" --namespace "$1" --selector "$label${3:+,app=$3}" --ignore-not-found --cascade=foreground
 }
 
 # Autoscalers first, or they would go on scaling. Then the fronts, whose callers still need the proxies; Redis last.

@@ -28,6 +28,12 @@ def a_port_that_is_not_listened_on(broken, _):
     broken.settings()["ADMIN_LISTEN"] = "0.0.0.0:9001"
 
 
+@breaks("settings", "k8s with traces")
+def a_name_that_comes_after_what_is_made_of_it(broken, _):
+    env = broken.container("proxy-service")["env"]
+    env.append(env.pop(next(place for place, each in enumerate(env) if each["name"] == "POD_NAME")))
+
+
 @breaks("leaving")
 def killed_while_it_drains(broken, _):
     broken.pod("proxy-service")["terminationGracePeriodSeconds"] = 30
@@ -197,6 +203,12 @@ def the_private_network_for_the_proxies(broken, _):
 def the_internet_with_the_simulated_provider(broken, _):
     broken.container("proxy-service")["env"] = [
         each for each in broken.container("proxy-service")["env"] if each["name"] != "WEATHER_PROVIDER"]
+
+
+@breaks("network_policies", "k8s with traces")
+def traces_to_any_namespace(broken, _):
+    policy = broken.named("NetworkPolicy", "to-trace-collector")
+    policy["spec"]["egress"][0]["to"][0]["namespaceSelector"] = {}
 
 
 @breaks("checksums")

@@ -17,7 +17,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROOT = Path(__file__).resolve().parent.parent.parent
 K8S = ROOT / "k8s"
 BASE = K8S / "base"
-COMPONENTS = ("keda", "open-meteo", "tls")
+COMPONENTS = ("keda", "open-meteo", "tls", "traces")
 
 IMAGE = re.compile(r"^\s+image:\s*[\"']?([^\"'\s#]+)", re.MULTILINE)
 

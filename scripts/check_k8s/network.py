@@ -20,7 +20,8 @@ def pod(name, namespace, **labels):
 
 
 # Labels of the namespaces that are not ours; each also has its name as one.
-NAMESPACES = {"gateways": {"redis-stream-demo/ingress-controller": "true"}}
+NAMESPACES = {"gateways": {"redis-stream-demo/ingress-controller": "true"},
+              "observability": {"redis-stream-demo/trace-collector": "true"}}
 
 # Who is there beside our pods. The strangers may do nothing, wherever they are and whatever they call themselves.
 OTHERS = (
@@ -29,6 +30,7 @@ OTHERS = (
     pod("labelled controller", "gateways", app="controller"),
     pod("dns", "kube-system", k8s_app="kube-dns"),
     pod("keda", "keda", app="keda-operator"),
+    pod("collector", "observability", app="collector"),
     pod("another in kube-system", "kube-system", app="stranger"),
     pod("stranger", "default", app="stranger"),
     pod("stranger in our namespace", "redis-stream-demo", app="stranger"),
@@ -47,7 +49,7 @@ API_SERVER_PORTS = ("TCP/443", "TCP/6443", "TCP/8443", "TCP/16443")
 DNS = ("UDP/53", "TCP/53")
 
 # Every port that anything here listens on, and some that nothing does.
-PORTS = ("TCP/6379", "TCP/5009", "TCP/5010", "TCP/9000", "TCP/9121", "TCP/9090", "TCP/3000", "TCP/80", "TCP/22",
+PORTS = ("TCP/6379", "TCP/5009", "TCP/5010", "TCP/9000", "TCP/9121", "TCP/9090", "TCP/3000", "TCP/4318", "TCP/80", "TCP/22",
          "UDP/443", *API_SERVER_PORTS, *DNS)
 
 
@@ -66,6 +68,8 @@ def rows(kinds):
         found.append((("keda",), ("redis",), ("TCP/6379",)))
     if "open-meteo" in kinds:
         found.append((("proxy-service",), ("internet", "internet by IPv6"), ("TCP/443",)))
+    if "traces" in kinds:
+        found.append((("ingress-service", "proxy-service"), ("collector",), ("TCP/4318",)))
     return found
 
 

@@ -21,10 +21,19 @@ def settings(manifests, repository):
     for name, program in PROGRAMS.items():
         workload = manifests.find("Deployment", "redis-stream-demo", name)
         container = next(each for each in containers(workload) if each["name"] == program)
-        own = {variable["name"]: variable.get("value", "") for variable in container["env"]}
-        for key in sorted(set(own) - repository.settings[program]):
+        own = {variable["name"]: str(variable.get("value", "")) for variable in container["env"]}
+        # What is there for another variable's sake alone. Kubernetes puts in what stands before, and nothing else.
+        parts = set()
+        for key, value in own.items():
+            for part in re.findall(r"\$\(([A-Z_]+)\)", value):
+                if part not in list(own)[:list(own).index(key)]:
+                    yield f"{name}: {key} is made of {part}, which does not stand before it"
+                parts.add(part)
+        for key in sorted(set(own) - repository.settings[program] - parts):
             yield f"{name} sets {key}, which {program} does not read"
         variables = {**{key: str(value) for key, value in shared.items()}, **own}
+        for key, value in variables.items():
+            variables[key] = re.sub(r"\$\([A-Z_]+\)", "a-name", value)
         said = repository.refusal(program, variables) if repository.refusal else None
         if said:
             yield f"{program} refuses its settings: {said}"

@@ -59,6 +59,8 @@ def network_policies(manifests, repository):
     proxy = manifests.find("Deployment", "redis-stream-demo", "proxy-service")
     if proxy and effective(manifests, proxy, "WEATHER_PROVIDER") == "open-meteo":
         kinds.add("open-meteo")
+    if proxy and effective(manifests, proxy, "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        kinds.add("traces")
     yield from network.compare(pods, manifests.of("NetworkPolicy"), kinds)
     for namespace in NAMESPACES:
         for each in manifests.of("NetworkPolicy"):

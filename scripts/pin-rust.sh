@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes the Rust that the Dockerfiles compile with the one that is used here, by rustup: for the pipeline, whose machines
+# have another one every few weeks. There is no rust-toolchain.toml, since it would make everybody download that version.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+help_or_go_on "$@"
+
+command -v rustup >/dev/null || die "rustup is missing: https://rustup.rs"
+version=$(sed -n 's/^FROM rust:\([0-9]*\.[0-9]*\.[0-9]*\)-.* AS build$/\1/p' Dockerfile.ingress)
+[[ -n $version ]] || die "Dockerfile.ingress names no version of Rust"
+rustup toolchain install "$version" --profile minimal --component clippy --component rustfmt --no-self-update
+rustup default "$version"
+say "$(cargo --version), as in Dockerfile.ingress"
