@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the Rust that the Dockerfiles compile with the one that is used here, by rustup: for the pipeline, whose machines
-# have another one every few weeks. There is no rust-toolchain.toml, since it would make everybody download that version.
+# Makes the Rust with which the Dockerfiles compile the one that is used here, by rustup: for the pipeline, whose
+# machines have another one every few weeks. There is no rust-toolchain.toml: everybody would have to download that
+# version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

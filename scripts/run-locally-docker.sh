@@ -102,7 +102,8 @@ export REVISION
 say "building and starting, which takes some minutes the first time"
 # docker-compose 1.29 cannot put a new container in the place of an old one with newer engines (KeyError:
 # 'ContainerConfig'), so that it takes the old ones away first. Volumes stay.
-if [[ ${compose[0]} == docker-compose && $(docker-compose version --short) == 1.* && -n $("${everything[@]}" ps -q) ]]; then
+if [[ ${compose[0]} == docker-compose && $(docker-compose version --short) == 1.* ]] &&
+  [[ -n $("${everything[@]}" ps -q) ]]; then
   "${compose[@]}" build || die "the images were not built; what is above says why"
   say "with docker-compose 1.29 what runs is stopped first; Compose 2 changes only what is different"
   "${everything[@]}" down --remove-orphans
