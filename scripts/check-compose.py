@@ -23,9 +23,6 @@ EXCEPTIONS = {
     ("load", "restart"): "it runs to its end, and is wanted once",
 }
 
-# Variables of OpenTelemetry have their names from there, and stand in no table of ours by pattern.
-FOREIGN = re.compile(r"OTEL_[A-Z_]+")
-
 
 def size(text):
     """
@@ -136,7 +133,7 @@ def of_services(services):
         service = services[name]
         environment = service["environment"]
         for variable in environment:
-            if variable not in known and not FOREIGN.fullmatch(variable):
+            if variable not in known:
                 yield f"{name}: DEPLOYMENT.md knows no setting {variable}"
         drain = seconds(environment["DRAIN_DELAY"]) + seconds(environment["DRAIN_TIMEOUT"])
         if seconds(service["stop_grace_period"]) < drain + 5:
