@@ -90,7 +90,7 @@ build_release() {
 }
 
 # python_tools NAME: installs what scripts/NAME.txt pins into target/NAME, unless that is there, and leaves in `tools`
-# the folder where the programs are then. uv because pip takes three times as long.
+# the folder where the programs are then. uv because pip takes three times as long; it trusts whom the system trusts.
 python_tools() {
   local list=scripts/$1.txt venv=$PWD/target/$1
   tools=$venv/bin
@@ -103,6 +103,6 @@ python_tools() {
   # Up to the line that ends without a backslash: uv itself and its hashes.
   sed -n '/^uv==/,/[^\\]$/p' "$list" >"$venv/uv.txt"
   "$tools/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$venv/uv.txt"
-  "$tools/uv" pip install --quiet --python "$tools/python" --require-hashes --requirement "$list"
+  "$tools/uv" pip install --quiet --system-certs --python "$tools/python" --require-hashes --requirement "$list"
   cp "$list" "$venv/installed.txt"
 }
