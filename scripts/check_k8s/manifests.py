@@ -81,7 +81,8 @@ def read_settings(bin_dir):
     if bin_dir:
         programs = {name: bin_dir / name for name in ("ingress", "proxy")}
     elif shutil.which("cargo"):
-        run(["cargo", "build", "--quiet", "--locked", "--package", "ingress", "--package", "proxy"])
+        # All of them: fewer would be built with other features, and a second time for the tests.
+        run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bins"])
         metadata = run(["cargo", "metadata", "--format-version", "1", "--no-deps"])
         target = Path(re.search(r'"target_directory":"([^"]*)"', metadata)[1])
         programs = {name: target / "debug" / name for name in ("ingress", "proxy")}
