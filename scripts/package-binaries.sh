@@ -24,6 +24,7 @@ export CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=symbols
 build_release ingress proxy loadtest >&2
 
 version=$("$built/ingress" --version)
+[[ $version == ingress\ [0-9]* ]] || die "$built/ingress does not say its version, but: $version"
 name=redis-stream-demo-${version##* }-linux-$(uname -m)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
