@@ -24,6 +24,11 @@ others=$(git grep -nEoI "$images|ARG VERSION=[0-9][A-Za-z0-9.-]*" -- 'Dockerfile
   grep -vE "[:=]${version//./\\.}\$" || true)
 [[ -z $others ]] || die "these name another version than $version:"$'\n'"$others"
 
+# In labels: of everything in k8s, since what is labelled with the version of another project has that one's image.
+tags=$(git grep -hoE 'image: [^ ]+:[^ ]+' -- k8s | sed -E 's/.*:v?//; s/-.*//')
+others=$(git grep -nE 'app\.kubernetes\.io/version: ' -- k8s | grep -vF "$(sed 's/^/version: /' <<<"$tags")" || true)
+[[ -z $others ]] || die "these labels name neither $version nor the version of an image:"$'\n'"$others"
+
 scripts/release-notes.sh "$version" >/dev/null
 grep -qE "^## \[?${version//./\\.}\]? - [0-9]{4}-[0-9]{2}-[0-9]{2}\$" CHANGELOG.md ||
   die "the section of $version in CHANGELOG.md needs its date: '## $version - YYYY-MM-DD'"

@@ -1,11 +1,14 @@
 //! What a terminal does with one request: reads it, asks the provider, writes the reply.
 
-use std::{error::Error, iter, sync::Mutex, sync::PoisonError, time::Duration, time::Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use common::{
     message::{FailureCode, RequestDefect, WeatherReply, WeatherRequest},
-    telemetry::LogThrottle,
+    telemetry::{LogThrottle, error_text},
     trace::{TraceContext, Tracer},
 };
 use streams::{Failure, Request};
@@ -112,7 +115,7 @@ impl Handler {
             .unwrap_or_else(PoisonError::into_inner)
             .admit(cause, Instant::now());
         if let Some(suppressed) = throttled {
-            let error = with_sources(error);
+            let error = error_text(error);
             let trace_id = TraceContext::log_id(trace);
             tracing::warn!(%request_id, trace_id, cause, error, suppressed, "answered with a failure");
         }
@@ -135,15 +138,6 @@ impl HandlerError {
             Self::Reply(_) => "reply-unwritable",
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_sources(error: &(dyn Error + 'static)) -> String {
-    let chain = iter::successors(Some(error), |&error| error.source());
-    chain
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]

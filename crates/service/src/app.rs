@@ -43,7 +43,8 @@ impl From<Router> for App {
 }
 
 impl App {
-    /// Answers this method of this path by `handler`, in place of the route that does the same.
+    /// Answers this method of this path by `handler`, in place of the route that does the same. It is what the service
+    /// is for, so that its figures are there before the first request.
     #[must_use]
     pub fn shortcut<F: Future<Output = Response> + Send + 'static>(
         self,
@@ -52,6 +53,7 @@ impl App {
         path: &'static str,
         handler: impl Fn(Correlation, Request) -> F + Send + Sync + 'static,
     ) -> Self {
+        exchanges.foresee(&method, path);
         let shortcut = Shortcut {
             exchanges: exchanges.clone(),
             method,
@@ -155,6 +157,14 @@ mod tests {
         }
         let refused = ask(&app, Method::PUT, PATH).await;
         assert_eq!(refused.headers()["allow"], "POST");
+    }
+
+    #[test]
+    fn failures_can_be_told_from_nothing_before_the_first() {
+        let Fixture { registry, .. } = fixture();
+        let metrics = common::metrics::encode(&registry).unwrap();
+        let none = r#"http_requests_total{method="POST",route="/ask",status="503"} 0"#;
+        assert!(metrics.contains(none), "{metrics}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::{any::Any, future::Future, sync::Arc};
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Uri, header},
+    http::{HeaderName, HeaderValue, Method, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -58,6 +58,11 @@ impl Exchanges {
             spans: Spans::new(tracer),
             ..self
         }
+    }
+
+    /// Shows figures of this route from the start.
+    pub(crate) fn foresee(&self, method: &Method, route: &str) {
+        self.metrics.foresee(method, route);
     }
 
     /// The service that is made of these routes. What no route answers is a problem: 404, or 405 with `Allow`.

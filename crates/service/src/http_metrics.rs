@@ -10,6 +10,10 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 /// The status under which a request is counted whose caller left before the answer.
 const CALLER_LEFT: &str = "499";
 
+/// The statuses that show as zero from the start where [`HttpMetrics::foresee`] is asked to: a rate misses whatever a
+/// counter counts before it is first seen, and these are what a burst of failures at the start would count.
+const FORESEEN: [&str; 4] = ["200", "502", "503", "504"];
+
 /// The families of the HTTP server.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpMetrics {
@@ -46,6 +50,14 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         Ok(metrics)
+    }
+
+    /// Shows what becomes of requests to this route before the first comes.
+    pub(crate) fn foresee(&self, method: &Method, route: &str) {
+        for status in FORESEEN {
+            self.requests
+                .with_label_values(&[method_label(method), route, status]);
+        }
     }
 
     /// Starts the clock of one request. Dropped unanswered it counts as a caller that left.

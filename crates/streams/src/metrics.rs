@@ -2,7 +2,7 @@
 //! was given; names and meanings are the same on both.
 
 use prometheus::{
-    Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+    GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector,
 };
 
 use crate::{
@@ -18,16 +18,19 @@ pub(crate) struct LinkMetrics {
     pub failovers: IntCounter,
 }
 
-/// Figures of the streams, as one look found them.
+/// Figures of the streams, as one look found them. What no look has found, or the latest could not, is not shown:
+/// each is a vector, those of one value too, since a vector can be empty.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamMetrics {
-    backlog: IntGauge,
-    oldest_age: Gauge,
+    backlog: IntGaugeVec,
+    oldest_age: GaugeVec,
     entries: IntGaugeVec,
     bytes: IntGaugeVec,
-    workers: IntGauge,
+    workers: IntGaugeVec,
     capability: IntGaugeVec,
 }
+
+const NO_LABELS: &[&str] = &[];
 
 impl LinkMetrics {
     /// `retrying` is the part that sends writes again; it shows as zero from the start.
@@ -65,21 +68,25 @@ impl LinkMetrics {
 
 impl StreamMetrics {
     pub(crate) fn register(registry: &Registry) -> Result<Self, ConfigError> {
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), NO_LABELS);
         let stream_gauge =
             |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["stream"]);
         Ok(Self {
             backlog: register(
                 registry,
-                IntGauge::new(
+                gauge(
                     "stream_backlog_entries",
                     "Requests on the stream that no worker has yet.",
                 ),
             )?,
             oldest_age: register(
                 registry,
-                Gauge::new(
-                    "stream_oldest_entry_age_seconds",
-                    "Age of the oldest request on the stream, waiting or being worked on, on Redis's clock.",
+                GaugeVec::new(
+                    Opts::new(
+                        "stream_oldest_entry_age_seconds",
+                        "Age of the oldest request on the stream, waiting or being worked on, on Redis's clock.",
+                    ),
+                    NO_LABELS,
                 ),
             )?,
             entries: register(
@@ -95,7 +102,7 @@ impl StreamMetrics {
             )?,
             workers: register(
                 registry,
-                IntGauge::new("workers_alive", "Workers that announced themselves lately."),
+                gauge("workers_alive", "Workers that announced themselves lately."),
             )?,
             capability: register(
                 registry,
@@ -117,9 +124,15 @@ impl StreamMetrics {
         requests: &str,
         dead_letters: &str,
     ) {
-        self.backlog.set(signed(backlog.waiting()));
-        self.oldest_age.set(backlog.oldest_age_ms as f64 / 1e3);
-        self.workers.set(signed(workers as u64));
+        self.backlog
+            .with_label_values(NO_LABELS)
+            .set(signed(backlog.waiting()));
+        self.oldest_age
+            .with_label_values(NO_LABELS)
+            .set(backlog.oldest_age_ms as f64 / 1e3);
+        self.workers
+            .with_label_values(NO_LABELS)
+            .set(signed(workers as u64));
         self.entries
             .with_label_values(&[requests])
             .set(signed(backlog.outstanding));
@@ -133,6 +146,15 @@ impl StreamMetrics {
             .with_label_values(&[stream])
             .set(signed(entries));
         self.bytes.with_label_values(&[stream]).set(signed(bytes));
+    }
+
+    /// Redis cannot be looked at: what was found before is shown no more, since it would hide that.
+    pub(crate) fn forget(&self) {
+        self.backlog.reset();
+        self.oldest_age.reset();
+        self.workers.reset();
+        self.entries.reset();
+        self.bytes.reset();
     }
 
     pub(crate) fn set_server(&self, server: &ServerInfo) {

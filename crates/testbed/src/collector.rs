@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::pending,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +12,14 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+    serve::Listener,
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -20,7 +28,13 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, status::StatusCode as SpanStatus},
 };
 use prost::Message;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::ServerTls;
 
 /// How a collector treats those who send to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +56,8 @@ pub enum Mood {
 pub struct RecordedSpan {
     /// `service.name` of the process.
     pub service: String,
+    /// What else is said of the process.
+    pub resource: BTreeMap<String, String>,
     /// What it is called.
     pub name: String,
     /// Its trace.
@@ -75,10 +91,23 @@ impl Collector {
     pub async fn start(mood: Mood) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
+        Ok(Self::serve(mood, url, listener))
+    }
+
+    /// Starts one that speaks TLS alone.
+    pub async fn start_encrypted(tls: &ServerTls) -> anyhow::Result<Self> {
+        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("https://{}", tcp.local_addr()?);
+        let acceptor = tls.acceptor()?;
+        Ok(Self::serve(Mood::Well, url, Encrypted { tcp, acceptor }))
+    }
+
+    fn serve<L: Listener<Addr = SocketAddr>>(mood: Mood, url: String, listener: L) -> Self {
         let shared = Arc::new(Shared {
             mood,
             asked: AtomicUsize::new(0),
             spans: Mutex::default(),
+            headers: Mutex::default(),
         });
         let app = Router::new()
             .route("/v1/traces", post(take))
@@ -87,11 +116,11 @@ impl Collector {
             // It ends with the test, which sees what is missing.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self {
+        Self {
             url,
             shared,
             serving,
-        })
+        }
     }
 
     /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -102,6 +131,12 @@ impl Collector {
     /// How often it was sent something.
     pub fn asked(&self) -> usize {
         self.shared.asked.load(Ordering::Relaxed)
+    }
+
+    /// The headers that came with the latest.
+    pub fn headers(&self) -> HeaderMap {
+        let headers = self.shared.headers.lock();
+        headers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What came so far.
@@ -121,6 +156,7 @@ struct Shared {
     mood: Mood,
     asked: AtomicUsize,
     spans: Mutex<Vec<RecordedSpan>>,
+    headers: Mutex<HeaderMap>,
 }
 
 impl Shared {
@@ -129,7 +165,39 @@ impl Shared {
     }
 }
 
-async fn take(State(shared): State<Arc<Shared>>, body: Bytes) -> (StatusCode, Vec<u8>) {
+/// Shakes hands before it gives a connection away; who fails at that is forgotten.
+struct Encrypted {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Encrypted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, from) = Listener::accept(&mut self.tcp).await;
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn take(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Vec<u8>) {
+    *shared
+        .headers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = headers;
     shared.asked.fetch_add(1, Ordering::Relaxed);
     let mut answer = ExportTraceServiceResponse::default();
     match shared.mood {
@@ -158,23 +226,25 @@ fn read(body: &[u8]) -> anyhow::Result<Vec<RecordedSpan>> {
     let mut spans = Vec::new();
     for of_resource in request.resource_spans {
         let resource = of_resource.resource.unwrap_or_default();
-        let service = attributes(resource.attributes).remove("service.name");
+        let mut resource = attributes(resource.attributes);
+        let service = resource.remove("service.name");
         let service = service.context("no service.name")?;
         for span in of_resource
             .scope_spans
             .into_iter()
             .flat_map(|scope| scope.spans)
         {
-            spans.push(recorded(service.clone(), span));
+            spans.push(recorded(service.clone(), resource.clone(), span));
         }
     }
     Ok(spans)
 }
 
-fn recorded(service: String, span: Span) -> RecordedSpan {
+fn recorded(service: String, resource: BTreeMap<String, String>, span: Span) -> RecordedSpan {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     RecordedSpan {
         service,
+        resource,
         name: span.name,
         trace: hex(span.trace_id),
         id: hex(span.span_id),

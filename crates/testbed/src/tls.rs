@@ -3,12 +3,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tokio_rustls::TlsAcceptor;
 
 /// What a TLS server is given: PEM files.
 #[derive(Clone, Debug)]
@@ -19,6 +25,20 @@ pub struct ServerTls {
     pub certificate: PathBuf,
     /// The key of its certificate.
     pub key: PathBuf,
+}
+
+impl ServerTls {
+    /// For a server in this process, which does not ask who its clients are.
+    pub fn acceptor(&self) -> anyhow::Result<TlsAcceptor> {
+        let chain: Result<_, _> = CertificateDer::pem_file_iter(&self.certificate)?.collect();
+        let key = PrivateKeyDer::from_pem_file(&self.key)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain?, key)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
 }
 
 /// PEM files in one folder. Names are valid for `localhost` and `127.0.0.1`, but for [`elsewhere`](Self::elsewhere).

@@ -8,6 +8,7 @@
 //! Logging never waits. Lines go through a bounded queue to a thread that writes them; while standard output is
 //! blocked or broken they are dropped and counted, and the program goes on.
 
+mod error;
 mod escape;
 mod filter;
 mod format;
@@ -15,6 +16,7 @@ mod lines;
 mod panic;
 mod throttle;
 
+pub use error::error_text;
 pub use filter::{InvalidFilter, LogFilter};
 pub use format::{InvalidLogFormat, LogFormat};
 pub use panic::panic_text;

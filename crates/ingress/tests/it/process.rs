@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use testbed::{
-    Collector, HttpClient, Mood, Port, Process, RawConnection, RedisServer, Signal, eventually,
+    Certificates, Collector, Folder, HttpClient, Mood, Port, Process, RawConnection, RedisServer,
+    Signal, eventually,
 };
 
 use crate::support::PATIENCE;
@@ -153,6 +154,48 @@ async fn spans_are_sent_on_leaving_and_waited_for_no_longer_than_that() {
         assert_eq!(status.code(), Some(0), "{}", process.log());
         let sent = collector.spans().iter().any(|span| span.name == "GET");
         assert_eq!(sent, mood == Mood::Well, "{}", process.log());
+    }
+}
+
+/// Spans go to a collector whose certificate is of the authority that is trusted, with the headers and the resource that
+/// were asked for, and to no other.
+#[tokio::test]
+async fn spans_go_encrypted_to_whom_can_be_trusted() {
+    let folder = Folder::new("collector").unwrap();
+    let certificates = Certificates::create(folder.path()).unwrap();
+    let tls = certificates.server_tls();
+    for (authority, trusted) in [(&certificates.ca, true), (&certificates.other_ca, false)] {
+        let collector = Collector::start_encrypted(&tls).await.unwrap();
+        let port = Port::reserve().unwrap();
+        let process = Process::builder("ingress", INGRESS)
+            .env("LISTEN", format!("127.0.0.1:{}", port.number()))
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+            .env(
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                authority.display().to_string(),
+            )
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20abc")
+            .env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
+            .spawn()
+            .unwrap();
+        let base = format!("http://127.0.0.1:{}", port.number());
+        until(&base, "/nowhere", 404).await;
+        process.signal(Signal::SIGTERM).unwrap();
+        let status = process.wait_exit(PATIENCE).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{}", process.log());
+        if !trusted {
+            assert_eq!(collector.asked(), 0);
+            let why = "the collector does not take spans";
+            assert!(process.log().contains(why), "{}", process.log());
+            continue;
+        }
+        assert_eq!(collector.headers()["authorization"], "Basic abc");
+        let spans = collector.spans();
+        assert!(!spans.is_empty(), "{}", process.log());
+        for span in spans {
+            assert_eq!(span.resource["deployment.environment"], "test");
+            assert_eq!(span.resource["service.version"], env!("CARGO_PKG_VERSION"));
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! How spans get to the collector: by POST, one connection for each.
 
 use std::{
-    error::Error,
-    iter,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,7 +10,7 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
-use common::telemetry::LogThrottle;
+use common::telemetry::{LogThrottle, error_text};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -33,8 +31,12 @@ use crate::{
 /// The answer to spans has a few bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// How often a collector that does not take spans is worth a line.
+/// How often the same complaint about a collector is worth a line.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
+
+/// What is to be said of a collector.
+const LOST: &str = "the collector does not take spans; they are lost";
+const WARNED: &str = "the collector takes spans, and has something to say";
 
 /// Sends one request at a time, on a runtime of its own: what the service does cannot hold it up, nor it the service.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ pub(super) struct Http {
     headers: HeaderMap,
     timeout: Duration,
     counts: Arc<Counts>,
-    log: Mutex<LogThrottle<()>>,
+    log: Mutex<LogThrottle<&'static str>>,
 }
 
 impl Http {
@@ -89,25 +91,22 @@ impl Http {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
         if !head.status.is_success() {
-            self.complain(&format!("it answers {}", head.status));
+            self.complain(LOST, &format!("it answers {}", head.status));
         } else if let Ok(answer) = ExportTraceServiceResponse::decode(&*body)
             && let Some(partial) = answer.partial_success
         {
-            self.counts
-                .rejected(usize::try_from(partial.rejected_spans).unwrap_or_default());
-            self.complain(&partial.error_message);
+            let rejected = usize::try_from(partial.rejected_spans).unwrap_or_default();
+            self.counts.rejected(rejected);
+            let what = if rejected > 0 { LOST } else { WARNED };
+            self.complain(what, &partial.error_message);
         }
         Ok(Response::from_parts(head, body))
     }
 
-    fn complain(&self, reason: &str) {
+    fn complain(&self, what: &'static str, reason: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = log.admit((), Instant::now()) {
-            tracing::warn!(
-                reason,
-                suppressed,
-                "the collector does not take spans; they are lost"
-            );
+        if let Some(suppressed) = log.admit(what, Instant::now()) {
+            tracing::warn!(reason, suppressed, "{what}");
         }
     }
 }
@@ -140,7 +139,7 @@ impl HttpClient for Http {
             .block_on(async { tokio::time::timeout(self.timeout, self.exchange(request)).await });
         let exchanged = exchanged
             .unwrap_or_else(|_elapsed| Err(format!("no answer within {:?}", self.timeout).into()));
-        exchanged.inspect_err(|error| self.complain(&with_sources(&**error)))
+        exchanged.inspect_err(|error| self.complain(LOST, &error_text(&**error)))
     }
 }
 
@@ -151,11 +150,4 @@ impl Drop for Http {
             runtime.shutdown_background();
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_sources(error: &(dyn Error + 'static)) -> String {
-    let chain = iter::successors(Some(error), |&error| error.source());
-    let chain: Vec<_> = chain.map(ToString::to_string).collect();
-    chain.join(": ")
 }

@@ -47,6 +47,10 @@ impl Observer {
                 }
                 Err(error) => {
                     self.link.failed(&error);
+                    if error.needs_reconnect() {
+                        self.shared.metrics.streams.forget();
+                        measured = None;
+                    }
                     self.link.pause().await;
                 }
             }

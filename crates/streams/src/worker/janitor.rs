@@ -50,6 +50,10 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
             }
             Err(error) => {
                 link.failed(&error);
+                if error.needs_reconnect() {
+                    core.metrics.streams.forget();
+                    round = 0; // Everything is looked at as soon as it can be.
+                }
                 link.pause().await;
             }
         }

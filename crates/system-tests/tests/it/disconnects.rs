@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::callers::all_served;
-use crate::system::{Allowed, Kind, System};
+use crate::system::{Allowed, BUSY, Kind, System};
 
 /// Callers that leave, in two rounds; the second must not take more memory than the first has left.
 const CALLERS: usize = 10_000;
@@ -32,6 +32,7 @@ async fn ten_thousand_disconnecting_callers_leave_nothing_behind() -> anyhow::Re
         .proxies(2)
         .proxy("TERMINALS", "4")
         .proxy("PROCESSING_TIME", "30ms")
+        .request_timeout(BUSY)
         .start()
         .await?;
     let mut rss = Vec::new();

@@ -209,6 +209,39 @@ async fn the_backlog_can_be_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was seen of the streams is shown no more once they cannot be looked at: whoever watches would take it for today's.
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_not_shown() -> anyhow::Result<()> {
+    const OF_STREAMS: [&str; 5] = [
+        "stream_backlog_entries",
+        "stream_oldest_entry_age_seconds",
+        "stream_entries",
+        "stream_bytes",
+        "workers_alive",
+    ];
+    let system = System::builder().start().await?;
+    let shown = async |wanted: usize| {
+        for service in system.services() {
+            eventually(LONG, async || {
+                let metrics = service.metrics().await?;
+                let shown = OF_STREAMS.map(|name| metrics.sum(name, &[]).is_some());
+                let count = shown.iter().filter(|shown| **shown).count();
+                anyhow::ensure!(count == wanted, "{}: {shown:?}", service.name());
+                Ok(())
+            })
+            .await?;
+        }
+        anyhow::Ok(())
+    };
+    shown(OF_STREAMS.len()).await?;
+    system.redis().kill_hard().await?;
+    shown(0).await?;
+    system.redis().start_again().await?;
+    shown(OF_STREAMS.len()).await?;
+    system.finish(Allowed::redis_fault()).await?;
+    Ok(())
+}
+
 /// Probes and scrapes get through by an address of their own while callers hold every connection.
 #[tokio::test]
 async fn the_admin_address_answers_when_the_other_is_full() -> anyhow::Result<()> {

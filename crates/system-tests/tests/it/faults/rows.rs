@@ -15,8 +15,6 @@ pub(super) struct Row {
     pub(super) fault: &'static str,
     /// The tests that show what becomes of it, with their crates.
     pub(super) held_by: &'static [&'static str],
-    /// What is not tested, since it needs what does not exist yet; empty where nothing waits.
-    pub(super) waits: &'static str,
 }
 
 const fn row(number: u8, fault: &'static str, held_by: &'static [&'static str]) -> Row {
@@ -24,13 +22,5 @@ const fn row(number: u8, fault: &'static str, held_by: &'static [&'static str]) 
         number,
         fault,
         held_by,
-        waits: "",
-    }
-}
-
-impl Row {
-    const fn waits(mut self, for_what: &'static str) -> Self {
-        self.waits = for_what;
-        self
     }
 }

@@ -8,12 +8,12 @@ use testbed::{Folder, Load};
 use tokio::net::unix::pipe::{OpenOptions, Sender};
 
 use crate::redis_restarts::exposed;
-use crate::system::{Allowed, Kind, System};
+use crate::system::{Allowed, BUSY, Kind, System};
 
 /// Fault 53: scrapers ask for metrics by the hundred and read nothing of it. Callers notice nothing.
 #[tokio::test]
 async fn scrapers_that_hang() -> anyhow::Result<()> {
-    let mut system = exposed().start().await?;
+    let mut system = exposed().request_timeout(BUSY).start().await?;
     let load = system.load(Load::Open { per_second: 60.0 });
     system.until_answered(120).await?;
     let mut hanging = Vec::new();

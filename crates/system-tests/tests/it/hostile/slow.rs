@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::siege::{Bounds, Siege};
-use crate::system::{Allowed, CITY, LONG, System};
+use crate::system::{Allowed, BUSY, CITY, LONG, System};
 
 /// Callers of each kind.
 const EACH: usize = 600;
@@ -49,6 +49,7 @@ async fn slow_callers_by_the_thousand_hold_up_nobody() -> anyhow::Result<()> {
         .ingress("HEADER_TIMEOUT", "4s")
         .ingress("BODY_TIMEOUT", "4s")
         .ingress("KEEP_ALIVE_TIMEOUT", "4s")
+        .request_timeout(BUSY)
         .start()
         .await?;
     let mut siege = Siege::begin(system).await?;

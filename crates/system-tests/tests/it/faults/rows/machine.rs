@@ -56,10 +56,13 @@ pub(super) const ROWS: [Row; 9] = [
     ),
     row(
         53,
-        "whoever scrapes metrics hangs",
-        &["system-tests::faults::watchers::scrapers_that_hang"],
-    )
-    .waits("a collector of traces that hangs: traces are not exported yet"),
+        "whoever scrapes metrics or collects traces hangs",
+        &[
+            "system-tests::faults::watchers::scrapers_that_hang",
+            "system-tests::traces::a_collector_that_is_no_good_costs_spans_alone",
+            "ingress::process::spans_are_sent_on_leaving_and_waited_for_no_longer_than_that",
+        ],
+    ),
     row(
         54,
         "pipes for logs are full or closed",

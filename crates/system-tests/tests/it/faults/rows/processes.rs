@@ -62,8 +62,7 @@ pub(super) const ROWS: [Row; 17] = [
         30,
         "somebody takes requests and never answers",
         &["system-tests::faults::entries::taken_by_somebody_who_never_answers"],
-    )
-    .waits("the alert on it: there are no alerting rules yet"),
+    ),
     row(
         31,
         "dead consumers pile up",
