@@ -33,12 +33,15 @@ case "\$*" in
   'get deployment '*readyReplicas*)
     if [[ \${NOT_READY:-} != "\$3" ]]; then cat "\$work/replicas/\$3" 2>/dev/null || echo 1; fi ;;
   'get deployment '*) cat "\$work/replicas/\$3" 2>/dev/null || echo 1 ;;
+  'get horizontalpodautoscaler '*) echo 3 ;;
+  'get ingressclass '*) echo "\${CLASSES:-}" ;;
   'scale deployment '*) echo "\${@: -1}" >"\$work/replicas/\$3" ;;
   'apply --filename '*namespaces.yaml)
     cat "\$3" >>"\$work/applied"
     for name in redis-stream-demo monitoring; do echo "\$name=redis-stream-demo" >"\$work/namespaces/\$name"; done ;;
   'apply --filename '*)
     cat "\$3" >>"\$work/applied"
+    if [[ \$3 == *settings.yaml ]]; then echo "configmap/app-config \${SETTINGS:-unchanged}"; fi
     if grep -A 11 '^kind: HorizontalPodAutoscaler' "\$3" | grep -q '^  name: proxy-service'; then
       touch "\$work/hpa/proxy"
     fi ;;
@@ -97,6 +100,7 @@ asks 'docker build .*Dockerfile.ingress' 'docker push registry.example/team/redi
   'apply .*namespaces.yaml' 'create secret generic redis-credentials --namespace redis-stream-demo' \
   'create secret generic grafana-admin --namespace monitoring' \
   'apply .*redis.yaml' 'rollout status statefulset/redis ' 'apply .*settings.yaml' 'apply .*services.yaml' \
+  'scale deployment ingress-service .*--replicas 3' \
   'rollout status deployment/proxy-service ' 'rollout status deployment/ingress-service ' \
   'apply .*monitoring.yaml' 'rollout status statefulset/prometheus ' 'rollout status deployment/grafana '
 [[ $(grep -c '^kind: ' "$work/applied") -eq $("$kubectl" kustomize k8s | grep -c '^kind: ') ]] ||
@@ -114,6 +118,16 @@ run scripts/deploy-to-k8s.sh --skip-build
 ended 0 "a second deployment"
 asks_nothing_like '^docker|create|patch|restart|^scale |delete (secret|namespace|deployment|statefulset)'
 diff -r "$work/before" "$work/secrets" >&2 || broken "a Secret that was there has changed"
+
+run SETTINGS=configured scripts/deploy-to-k8s.sh --skip-build
+ended 0 "a deployment with a setting that was changed"
+says 'configmap/app-config configured'
+asks 'apply .*settings.yaml' 'apply .*services.yaml' 'rollout restart deployment/proxy-service deployment/ingress-service ' \
+  'rollout status deployment/proxy-service '
+
+says 'no class of Ingress'
+run CLASSES='ingressclass.kubernetes.io/is-default-class: "true"' scripts/deploy-to-k8s.sh --skip-build
+! grep -q 'class of Ingress' "$work/out" || broken "it misses a class that is there"
 
 rm "$work/secrets/redis-credentials/scaler-password" "$work/before/redis-credentials/scaler-password"
 run scripts/deploy-to-k8s.sh --skip-build
@@ -160,7 +174,7 @@ asks_nothing_like '^scale '
 run KEDA=crd scripts/deploy-to-k8s.sh --skip-build
 ended 0 "from KEDA back"
 asks 'delete --filename k8s/components/keda/scaled-object.yaml' 'apply .*services.yaml' \
-  'scale deployment proxy-service .*--replicas 1' 'rollout status deployment/proxy-service'
+  'scale deployment proxy-service .*--replicas 3' 'rollout status deployment/proxy-service'
 [[ -e $work/hpa/proxy ]] || broken "no autoscaler for the proxies"
 
 echo 0 | tee "$work/replicas/proxy-service" >"$work/replicas/ingress-service"

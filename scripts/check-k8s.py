@@ -4,8 +4,8 @@ references, settings, secrets, grace periods, memory, images, the restricted lev
 
     scripts/check-k8s.py [--write] [--bin-dir FOLDER]
 
-    --write            first write what is derived: the checksums of ConfigMaps in the pods' templates, and the links
-                       from k8s/ into k8s/base; a file that another script wrote into k8s/ is moved there
+    --write            check nothing, and write what is derived: the checksums of ConfigMaps in the pods' templates, and
+                       the links from k8s/ into k8s/base; a file that another script wrote into k8s/ is moved there
     --bin-dir FOLDER   take `ingress` and `proxy` from there to check the settings; without it they are built by cargo
 
 It reads the plain files, and by `kubectl kustomize` what the base, the overlay and the components make of them. Where
@@ -33,6 +33,7 @@ def main():
 
     if options.write:
         derived.write()
+        return
 
     repository = manifests.read_repository(options.bin_dir)
     variants = dict(manifests.variants(repository))

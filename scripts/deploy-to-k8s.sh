@@ -74,11 +74,13 @@ do_it() {
 }
 
 build_images() {
-  local name image
+  local name image revision
+  revision=$(git describe --always --abbrev=40 --dirty --match '' 2>/dev/null || echo unknown)
   for name in ingress proxy; do
     image=$prefix/$name:$tag
     step "building $image"
-    do_it env DOCKER_BUILDKIT=1 docker build --file "Dockerfile.$name" --tag "$image" . ||
+    # The target is what a builder without BuildKit goes by; it would build the load tester as well.
+    do_it docker build --file "Dockerfile.$name" --target "$name" --build-arg "REVISION=$revision" --tag "$image" . ||
       fail "$image was not built" "look at the output above; then run this again"
     if [[ -z $registry ]]; then
       load_image "$image"
@@ -140,9 +142,12 @@ secret() {
   rm -rf "$folder" "$folder.yaml"
 }
 
-# apply GROUP
+# apply GROUP: what kubectl says is in $scratch/applied afterwards.
 apply() {
-  do_it in_cluster apply --filename "$scratch/manifests/$1.yaml" ||
+  local code=0
+  do_it in_cluster apply --filename "$scratch/manifests/$1.yaml" >"$scratch/applied" || code=$?
+  cat "$scratch/applied"
+  [[ $code -eq 0 ]] ||
     fail "the cluster did not take all of it ($1)" "the message above names the object. A StatefulSet whose volumes are
   to be of another size is deleted first; its pods and volumes stay:
   kubectl delete statefulset NAME -n NAMESPACE --cascade=orphan"
@@ -158,14 +163,17 @@ wait_for() {
   done
 }
 
-# begin DEPLOYMENT: with one pod, if it has none. Applying leaves the number as it is, and an autoscaler does nothing at
+# begin DEPLOYMENT: with as many pods as its autoscaler keeps at least. A new Deployment has one, with which its rollout
+# would be over before the autoscaler has looked. Applying leaves the number as it is, and an autoscaler does nothing at
 # none: so it would stay there after somebody stopped it, or after KEDA had scaled it down.
 begin() {
-  local replicas
+  local least replicas
   [[ -z $dry_run ]] || return 0
+  least=$(in_cluster get horizontalpodautoscaler "$1" --namespace redis-stream-demo \
+    --output 'jsonpath={.spec.minReplicas}')
   replicas=$(in_cluster get deployment "$1" --namespace redis-stream-demo --output 'jsonpath={.spec.replicas}')
-  [[ $replicas != 0 ]] ||
-    in_cluster scale deployment "$1" --namespace redis-stream-demo --replicas 1
+  [[ ${replicas:-0} -ge ${least:-1} ]] ||
+    in_cluster scale deployment "$1" --namespace redis-stream-demo --replicas "${least:-1}"
 }
 
 # need_pods DEPLOYMENT: one at least is ready. A rollout to no pods at all is a success to kubectl.
@@ -185,7 +193,8 @@ explain() {
   ErrImagePull, ImagePullBackOff   the node has no such image and gets none: load it into the node, or --registry
   Insufficient cpu, memory         the nodes are full: --overlay single-node
   unbound PersistentVolumeClaims   no default storage class: kubectl get storageclass
-  CrashLoopBackOff, not ready      kubectl logs -n $1 -l app=${2#*/} --all-containers --prefix --tail 20"
+  CrashLoopBackOff, not ready      kubectl logs -n $1 -l app=${2#*/} --all-containers --prefix --tail 20
+A StatefulSet leaves a pod that never ran as it was made, whatever is applied later: kubectl delete pod NAME-0 -n $1"
 }
 
 # at_exit CODE: what is not foreseen ends it too, and whatever failed has said why.
@@ -248,7 +257,13 @@ wait_for redis-stream-demo statefulset/redis
 
 step "settings and services"
 apply settings
+changed=$(<"$scratch/applied")
 apply services
+# Pods read settings when they start. They are replaced when the checksum of the settings in their template is; who
+# changes the settings may not have written it (scripts/check-k8s.py --write).
+if [[ -z $dry_run && $changed == *configmap/app-config\ configured* ]]; then
+  in_cluster rollout restart deployment/proxy-service deployment/ingress-service --namespace redis-stream-demo
+fi
 serving=(proxy-service ingress-service)
 # KEDA may have the proxies at none, and begins them itself.
 if has ScaledObject; then serving=(ingress-service); fi
@@ -273,6 +288,9 @@ if grep -q 'secretName: redis-stream-demo-tls' "$scratch/all.yaml"; then
   [[ -n $(in_cluster get secret redis-stream-demo-tls --namespace redis-stream-demo --ignore-not-found -o name) ]] ||
     say "note: until there is a Secret redis-stream-demo-tls, the ingress controller shows a certificate of its own"
 fi
+classes=$(in_cluster get ingressclass --output yaml 2>/dev/null || true)
+[[ $classes == *'is-default-class: "true"'* ]] ||
+  say "note: no class of Ingress is the cluster's default: DEPLOYMENT.md, How to reach it, names the one to take"
 kubectl="kubectl${context:+ --context $context}"
 cat <<END
 

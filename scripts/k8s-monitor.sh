@@ -79,10 +79,10 @@ show() {
   fi
   printf '\nqueue\n'
   queue
-  printf '\nrecent warnings\n'
+  printf '\nrecent events\n'
   for namespace in "${namespaces[@]}"; do
-    in_cluster get events --namespace "$namespace" --field-selector type=Warning --no-headers \
-      --sort-by .metadata.creationTimestamp 2>&1 | tail -n 5 | sed 's/^/  /' || true
+    in_cluster get events --namespace "$namespace" --no-headers --sort-by .metadata.creationTimestamp 2>&1 |
+      tail -n 8 | sed 's/^/  /' || true
   done
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::{
     message::{FailureCode, RequestDefect, WeatherReply, WeatherRequest},
     telemetry::{LogThrottle, error_text},
-    trace::{TraceContext, Tracer},
+    trace::{SpanBuilder, SpanKind, TraceContext, Tracer},
 };
 use streams::{Failure, Request};
 
@@ -53,7 +53,7 @@ impl Handler {
     ) -> Self {
         let log = Mutex::new(LogThrottle::new(SAME_FAILURE_LOGGED_EVERY));
         Self {
-            provider,
+            provider: provider.traced(tracer.clone()),
             terminals,
             metrics,
             tracer,
@@ -83,15 +83,21 @@ impl Handler {
         trace: Option<TraceContext>,
     ) -> Result<Bytes, HandlerError> {
         let asked = WeatherRequest::parse(&request.body)?;
-        let mut span = self.tracer.follow(trace, || self.provider.span());
+        let mut span = self.tracer.follow(trace, || {
+            SpanBuilder::from_name(self.provider.name()).with_kind(SpanKind::Internal)
+        });
         let timer = self.metrics.processing.start_timer();
-        let answer = self.provider.weather(asked.city(), request.deadline).await;
+        let answer = self
+            .provider
+            .weather(asked.city(), request.deadline, span.context())
+            .await;
         timer.observe_duration();
-        let weather = answer.inspect_err(|error| {
-            span.fail(error.cause());
-            self.metrics.provider_failed(error);
-        })?;
-        span.done();
+        match &answer {
+            // It answered, and nobody failed: the caller meant another city.
+            Err(ProviderError::CityUnknown { .. }) | Ok(_) => span.done(),
+            Err(error) => span.fail(error.cause()),
+        }
+        let weather = answer.inspect_err(|error| self.metrics.provider_failed(error))?;
         let reply = WeatherReply::new(
             request.id,
             &asked,

@@ -12,7 +12,7 @@ const CALLER_LEFT: &str = "499";
 
 /// The statuses that show as zero from the start where [`HttpMetrics::foresee`] is asked to: a rate misses whatever a
 /// counter counts before it is first seen, and these are what a burst of failures at the start would count.
-const FORESEEN: [&str; 4] = ["200", "502", "503", "504"];
+const FORESEEN: [&str; 6] = ["200", CALLER_LEFT, "500", "502", "503", "504"];
 
 /// The families of the HTTP server.
 #[derive(Debug, Clone)]
@@ -54,9 +54,10 @@ impl HttpMetrics {
 
     /// Shows what becomes of requests to this route before the first comes.
     pub(crate) fn foresee(&self, method: &Method, route: &str) {
+        let method = method_label(method);
+        self.duration.with_label_values(&[method, route]);
         for status in FORESEEN {
-            self.requests
-                .with_label_values(&[method_label(method), route, status]);
+            self.requests.with_label_values(&[method, route, status]);
         }
     }
 

@@ -5,7 +5,8 @@
 //! └─ send weather-requests         client: from the admission to the answer of Redis; its context travels
 //!    ├─ queue weather-requests     worker: from the entry's time to the delivery, on Redis's clock
 //!    ├─ process weather-requests   worker: the handler, which is given this context
-//!    └─ send weather-responses     worker: from the end of the work until Redis has the reply
+//!    └─ send weather-responses     worker: from the end of the work until Redis has the reply;
+//!                                  `send weather-responses:{client}` where the client has a stream of its own
 //! ```
 //!
 //! Names and attributes are those of OpenTelemetry's semantic conventions for messaging, still in development there.
@@ -117,15 +118,19 @@ impl Traces {
     pub(crate) fn reply(&self, delivery: Option<&Delivery>, reply_to: Option<&str>) -> Span {
         delivery.map_or(Span::none(), |delivery| {
             self.tracer.follow(Some(delivery.parent), || {
+                let shared = &self.names.responses;
                 let stream = self.names.reply_stream(reply_to);
-                let attributes = about("send", Some("send"), stream, delivery.request);
-                // Named by the one stream for all: those of single clients are without number.
-                span(
-                    "send",
-                    &self.names.responses,
-                    SpanKind::Producer,
-                    attributes,
-                )
+                let mut attributes = about("send", Some("send"), stream, delivery.request);
+                let mut name = shared.clone();
+                if stream != shared {
+                    // Streams of single clients are without number, so that the span is named after all of them.
+                    name = format!("{shared}:{{client}}");
+                    attributes.extend([
+                        KeyValue::new("messaging.destination.template", name.clone()),
+                        KeyValue::new("messaging.destination.temporary", true),
+                    ]);
+                }
+                span("send", &name, SpanKind::Producer, attributes)
             })
         })
     }

@@ -93,6 +93,15 @@ impl ProviderError {
         }
     }
 
+    /// The status of the provider's answer that is this failure, where it is that.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::RateLimited { .. } => Some(429),
+            Self::Failed { status } | Self::Rejected { status } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// The code that the caller's reply carries.
     pub fn code(&self) -> FailureCode {
         match self {

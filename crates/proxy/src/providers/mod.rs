@@ -7,7 +7,7 @@ mod weather;
 
 use common::{
     breaker::CircuitBreaker,
-    trace::{SpanBuilder, SpanKind},
+    trace::{TraceContext, Tracer},
 };
 use tokio::time::Instant;
 
@@ -28,25 +28,36 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
-    /// The weather of a city. Waits no longer than the deadline where it waits for others; a simulated hang
+    /// Records the calls it makes.
+    pub(crate) fn traced(self, tracer: Tracer) -> Self {
+        match self {
+            Self::Simulated(_) => self,
+            Self::OpenMeteo(open_meteo) => Self::OpenMeteo(Box::new(open_meteo.traced(tracer))),
+        }
+    }
+
+    /// The weather of a city, as a part of this trace. Waits no longer than the deadline where it waits for others; a simulated hang
     /// has to be cut off by the caller.
     pub(crate) async fn weather(
         &self,
         city: &str,
         deadline: Instant,
+        trace: Option<TraceContext>,
     ) -> Result<Weather, ProviderError> {
         match self {
             Self::Simulated(simulated) => simulated.weather(city).await,
             // Boxed, since all that this future is a part of would have to have room for the whole exchange.
-            Self::OpenMeteo(open_meteo) => Box::pin(open_meteo.weather(city, deadline)).await,
+            Self::OpenMeteo(open_meteo) => {
+                Box::pin(open_meteo.weather(city, deadline, trace)).await
+            }
         }
     }
 
-    /// What a trace says of one question to it: that others are called, where they are.
-    pub(crate) fn span(&self) -> SpanBuilder {
+    /// What it is called in the settings, and in traces.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Simulated(_) => SpanBuilder::from_name("simulated").with_kind(SpanKind::Internal),
-            Self::OpenMeteo(_) => SpanBuilder::from_name("open-meteo").with_kind(SpanKind::Client),
+            Self::Simulated(_) => "simulated",
+            Self::OpenMeteo(_) => "open-meteo",
         }
     }
 

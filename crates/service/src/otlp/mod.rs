@@ -17,7 +17,7 @@ use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithExportConfig, WithHttpCo
 use opentelemetry_sdk::{
     Resource,
     resource::TelemetryResourceDetector,
-    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanLimits},
 };
 use prometheus::Registry;
 use uuid::Uuid;
@@ -86,6 +86,8 @@ pub(crate) fn start(
     let provider = SdkTracerProvider::builder()
         .with_sampler(Heads::new(settings))
         .with_resource(resource(settings, name, version))
+        // Else it would read variables of its own, which no document of ours names.
+        .with_span_limits(SpanLimits::default())
         .with_span_processor(Bounded::new(processor, Arc::clone(&counts), CAPACITY))
         .build();
     tracing::info!(

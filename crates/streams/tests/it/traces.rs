@@ -7,7 +7,7 @@ use opentelemetry::{
     trace::{SpanKind, Status, TracerProvider},
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use streams::{Client, ClientConfig, Failure, Options, Tracer, WorkerConfig};
+use streams::{Client, ClientConfig, Failure, Options, ReplyStream, Tracer, WorkerConfig};
 use testbed::eventually;
 
 use crate::support::{PATIENCE, Service, Serving, serve};
@@ -26,6 +26,10 @@ struct Traced {
 impl Traced {
     /// The worker answers with the context that it was given; `fail` fails.
     async fn start() -> Self {
+        Self::answering_on(ReplyStream::Shared).await
+    }
+
+    async fn answering_on(reply_stream: ReplyStream) -> Self {
         let spans = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(spans.clone())
@@ -45,6 +49,7 @@ impl Traced {
         .await;
         let config = ClientConfig {
             tracer,
+            reply_stream,
             ..service.client_config()
         };
         Self {
@@ -124,6 +129,22 @@ async fn a_sampled_request_is_recorded_from_the_caller_to_the_reply() {
         reply.body, given,
         "what the handler does belongs below its work"
     );
+}
+
+/// Reply streams of single clients are without number; what is counted and listed by name has one for all.
+#[tokio::test]
+async fn a_reply_on_a_stream_of_the_clients_own_is_named_after_all_such_streams() {
+    let traced = Traced::answering_on(ReplyStream::Dedicated).await;
+    let options = Options::within(PATIENCE).traceparent(SAMPLED);
+    traced.client.request("hello", options).await.unwrap();
+    let spans = traced.recorded(4).await;
+    let answer = &spans["send test-responses:{client}"];
+    for told in [
+        KeyValue::new("messaging.destination.template", "test-responses:{client}"),
+        KeyValue::new("messaging.destination.temporary", true),
+    ] {
+        assert!(answer.attributes.contains(&told), "{answer:?}");
+    }
 }
 
 #[tokio::test]

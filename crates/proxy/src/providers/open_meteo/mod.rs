@@ -16,6 +16,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use common::{
     breaker::{BreakerConfig, CircuitBreaker, InvalidBreaker},
     retry::{Backoff, RetryBudget, RetryPolicy, retry},
+    trace::{TraceContext, Tracer},
 };
 use hyper::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -101,31 +102,51 @@ impl OpenMeteo {
         })
     }
 
+    /// Records each request of HTTP, those sent again as well.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self {
+            http: self.http.traced(tracer),
+            ..self
+        }
+    }
+
     /// The circuit breaker around every call.
     pub fn breaker(&self) -> &CircuitBreaker {
         &self.breaker
     }
 
-    /// The current weather of a city, by the deadline.
-    pub async fn weather(&self, city: &str, deadline: Instant) -> Result<Weather, ProviderError> {
-        let location = self.locate(city, deadline).await?;
-        self.forecast(&location, deadline).await
+    /// The current weather of a city, by the deadline, as a part of this trace.
+    pub async fn weather(
+        &self,
+        city: &str,
+        deadline: Instant,
+        trace: Option<TraceContext>,
+    ) -> Result<Weather, ProviderError> {
+        let location = self.locate(city, deadline, trace).await?;
+        self.forecast(&location, deadline, trace).await
     }
 
-    async fn locate(&self, city: &str, deadline: Instant) -> Result<Location, ProviderError> {
+    async fn locate(
+        &self,
+        city: &str,
+        deadline: Instant,
+        trace: Option<TraceContext>,
+    ) -> Result<Location, ProviderError> {
         let name = utf8_percent_encode(city, NON_ALPHANUMERIC);
         let uri = with_query(
             &self.geocoding_url,
             &format!("name={name}&count=1&format=json"),
         )?;
-        self.ask(&uri, deadline, |answer: Geocoding| answer.location(city))
-            .await
+        let read = |answer: Geocoding| answer.location(city);
+        self.ask(&uri, deadline, trace, read).await
     }
 
     async fn forecast(
         &self,
         location: &Location,
         deadline: Instant,
+        trace: Option<TraceContext>,
     ) -> Result<Weather, ProviderError> {
         let Location {
             latitude,
@@ -135,8 +156,8 @@ impl OpenMeteo {
             "latitude={latitude}&longitude={longitude}&current=temperature_2m,weather_code"
         );
         let uri = with_query(&self.forecast_url, &query)?;
-        self.ask(&uri, deadline, |answer: Forecast| answer.weather())
-            .await
+        let read = |answer: Forecast| answer.weather();
+        self.ask(&uri, deadline, trace, read).await
     }
 
     /// Asks until there is an answer that `read` understands, or asking again is not worth it.
@@ -144,19 +165,22 @@ impl OpenMeteo {
         &self,
         uri: &Uri,
         deadline: Instant,
+        trace: Option<TraceContext>,
         read: impl Fn(A) -> Result<T, ProviderError>,
     ) -> Result<T, ProviderError> {
         let log = |error: &ProviderError, wait: Duration| {
             let (cause, wait_ms) = (error.cause(), wait.as_millis() as u64);
             tracing::debug!(cause, wait_ms, "asking the weather provider again");
         };
-        retry(&self.retry, deadline, log, |_attempt| async {
+        let read = &read;
+        retry(&self.retry, deadline, log, |attempt| async move {
             let permit = self
                 .breaker
                 .acquire()
                 .map_err(|_open| ProviderError::CircuitOpen)?;
             let left = deadline.saturating_duration_since(Instant::now());
-            let result = self.http.get(uri.clone(), left.min(self.timeout)).await;
+            let time = left.min(self.timeout);
+            let result = self.http.get(uri.clone(), time, trace, attempt).await;
             let result = result.and_then(|body| read(parse(&body)?));
             match &result {
                 // The caller's time was up, not the provider's: no verdict.

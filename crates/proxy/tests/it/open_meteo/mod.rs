@@ -2,6 +2,7 @@
 
 pub(crate) mod stub;
 mod tls;
+mod traces;
 
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ fn provider(config: OpenMeteoConfig) -> OpenMeteo {
 
 /// Asks for Berlin once.
 async fn ask(stub: &Stub) -> Result<Weather, ProviderError> {
-    provider(stub.config()).weather("Berlin", soon()).await
+    provider(stub.config())
+        .weather("Berlin", soon(), None)
+        .await
 }
 
 fn parameter<'a>(query: &'a [(String, String)], name: &str) -> &'a str {
@@ -81,7 +84,7 @@ async fn any_name_arrives_as_it_was_written() {
         &"ÿ".repeat(256),
     ];
     for (index, city) in cities.iter().enumerate() {
-        provider.weather(city, soon()).await.unwrap();
+        provider.weather(city, soon(), None).await.unwrap();
         let search = &stub.seen()[2 * index];
         assert_eq!(parameter(&search.query, "name"), *city);
         assert_eq!(parameter(&search.query, "count"), "1");
@@ -103,7 +106,7 @@ async fn an_unknown_city_is_named_and_blames_nobody() {
     let stub = Stub::start(answers).await;
     let provider = provider(stub.config());
     for _ in 0..30 {
-        match provider.weather("Nirgendwo", soon()).await {
+        match provider.weather("Nirgendwo", soon(), None).await {
             Err(ProviderError::CityUnknown { city }) => assert_eq!(city, "Nirgendwo"),
             other => panic!("{other:?}"),
         }
@@ -294,7 +297,7 @@ async fn an_answer_that_never_comes_is_given_up_by_each_attempt() {
             ..stub.config()
         };
         let error = provider(config)
-            .weather("Berlin", soon())
+            .weather("Berlin", soon(), None)
             .await
             .unwrap_err();
         assert!(matches!(error, ProviderError::TimedOut), "{error:?}");
@@ -313,7 +316,7 @@ async fn a_deadline_that_comes_first_ends_the_attempts_and_blames_nobody() {
         let deadline = Instant::now() + Duration::from_millis(20);
         let error = timeout(
             Duration::from_secs(60),
-            provider.weather("Berlin", deadline),
+            provider.weather("Berlin", deadline, None),
         )
         .await;
         let error = error.expect("an end by the deadline").unwrap_err();
@@ -331,13 +334,13 @@ async fn a_provider_that_keeps_failing_is_left_alone_until_it_is_well_again() {
         ..stub.config()
     });
     for _ in 0..5 {
-        let error = provider.weather("Berlin", soon()).await.unwrap_err();
+        let error = provider.weather("Berlin", soon(), None).await.unwrap_err();
         assert!(matches!(error, ProviderError::Failed { .. }), "{error:?}");
     }
     // With the clock stopped the circuit stays open for as long as the test likes.
     tokio::time::pause();
     for _ in 0..10 {
-        let error = provider.weather("Berlin", soon()).await.unwrap_err();
+        let error = provider.weather("Berlin", soon(), None).await.unwrap_err();
         assert!(matches!(error, ProviderError::CircuitOpen), "{error:?}");
     }
     assert_eq!(provider.breaker().state(), State::Open);
@@ -349,7 +352,7 @@ async fn a_provider_that_keeps_failing_is_left_alone_until_it_is_well_again() {
 
     tokio::time::advance(Duration::from_secs(30)).await;
     tokio::time::resume();
-    provider.weather("Berlin", soon()).await.unwrap();
+    provider.weather("Berlin", soon(), None).await.unwrap();
     assert_eq!(provider.breaker().state(), State::Closed);
 }
 
@@ -363,6 +366,6 @@ async fn a_provider_that_is_not_there_is_unreachable() {
         .port();
     let stub = Stub::start([]).await;
     let error = provider(stub.config_at(&format!("http://127.0.0.1:{port}")));
-    let error = error.weather("Berlin", soon()).await.unwrap_err();
+    let error = error.weather("Berlin", soon(), None).await.unwrap_err();
     assert!(matches!(error, ProviderError::Unreachable(_)), "{error:?}");
 }

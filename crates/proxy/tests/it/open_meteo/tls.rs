@@ -23,7 +23,7 @@ async fn a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted_and
             ..stub.config_at(&base)
         })
         .unwrap();
-        async move { provider.weather("Berlin", soon()).await }
+        async move { provider.weather("Berlin", soon(), None).await }
     };
 
     ask("localhost", &stub, Some(&certificates.ca))
