@@ -122,8 +122,8 @@ diff -r "$work/before" "$work/secrets" >&2 || broken "a Secret that was there ha
 run SETTINGS=configured scripts/deploy-to-k8s.sh --skip-build
 ended 0 "a deployment with a setting that was changed"
 says 'configmap/app-config configured'
-asks 'apply .*settings.yaml' 'apply .*services.yaml' 'rollout restart deployment/proxy-service deployment/ingress-service ' \
-  'rollout status deployment/proxy-service '
+asks 'apply .*settings.yaml' 'apply .*services.yaml' \
+  'rollout restart deployment/proxy-service deployment/ingress-service ' 'rollout status deployment/proxy-service '
 
 says 'no class of Ingress'
 run CLASSES='ingressclass.kubernetes.io/is-default-class: "true"' scripts/deploy-to-k8s.sh --skip-build

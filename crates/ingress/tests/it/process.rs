@@ -157,8 +157,8 @@ async fn spans_are_sent_on_leaving_and_waited_for_no_longer_than_that() {
     }
 }
 
-/// Spans go to a collector whose certificate is of the authority that is trusted, with the headers and the resource that
-/// were asked for, and to no other.
+/// Spans go to a collector whose certificate is of the authority that is trusted, and to no other, with the headers and
+/// the resource that were asked for.
 #[tokio::test]
 async fn spans_go_encrypted_to_whom_can_be_trusted() {
     let folder = Folder::new("collector").unwrap();

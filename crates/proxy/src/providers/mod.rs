@@ -36,8 +36,8 @@ impl Provider {
         }
     }
 
-    /// The weather of a city, as a part of this trace. Waits no longer than the deadline where it waits for others; a simulated hang
-    /// has to be cut off by the caller.
+    /// The weather of a city, as a part of this trace. Waits no longer than the deadline where it waits for others; a
+    /// simulated hang has to be cut off by the caller.
     pub(crate) async fn weather(
         &self,
         city: &str,

@@ -209,7 +209,7 @@ async fn the_backlog_can_be_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was seen of the streams is shown no more once they cannot be looked at: whoever watches would take it for today's.
+/// What was seen of the streams is shown no more once they cannot be looked at: it would be taken for how they are.
 #[tokio::test]
 async fn what_cannot_be_looked_at_is_not_shown() -> anyhow::Result<()> {
     const OF_STREAMS: [&str; 5] = [
