@@ -25,8 +25,8 @@ others=$(git grep -nEoI "$images|ARG VERSION=[0-9][A-Za-z0-9.-]*" -- 'Dockerfile
 [[ -z $others ]] || die "these name another version than $version:"$'\n'"$others"
 
 # In labels: of everything in k8s, since what is labelled with the version of another project has that one's image.
-tags=$(git grep -hoE 'image: [^ ]+:[^ ]+' -- k8s | sed -E 's/.*:v?//; s/-.*//')
-others=$(git grep -nE 'app\.kubernetes\.io/version: ' -- k8s | grep -vF "$(sed 's/^/version: /' <<<"$tags")" || true)
+known=$(git grep -hoE 'image: [^ ]+:[^ ]+' -- k8s | sed -E 's/.*:v?/version: /; s/-.*//')
+others=$(git grep -nE 'app\.kubernetes\.io/version: ' -- k8s | grep -vF "$known" || true)
 [[ -z $others ]] || die "these labels name neither $version nor the version of an image:"$'\n'"$others"
 
 scripts/release-notes.sh "$version" >/dev/null
