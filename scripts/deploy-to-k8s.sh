@@ -74,13 +74,12 @@ do_it() {
 }
 
 build_images() {
-  local name image revision
-  revision=$(git describe --always --abbrev=40 --dirty --match '' 2>/dev/null || echo unknown)
+  local name image
   for name in ingress proxy; do
     image=$prefix/$name:$tag
     step "building $image"
     # The target is what a builder without BuildKit goes by; it would build the load tester as well.
-    do_it docker build --file "Dockerfile.$name" --target "$name" --build-arg "REVISION=$revision" --tag "$image" . ||
+    do_it docker build --file "Dockerfile.$name" --target "$name" --build-arg "REVISION=$(revision)" --tag "$image" . ||
       fail "$image was not built" "look at the output above; then run this again"
     if [[ -z $registry ]]; then
       load_image "$image"

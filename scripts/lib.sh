@@ -89,6 +89,9 @@ build_release() {
   built=$target/release
 }
 
+# revision: the commit of these sources, for the labels of images.
+revision() { git describe --always --abbrev=40 --dirty --match '' 2>/dev/null || echo unknown; }
+
 # python_tools NAME: installs what scripts/NAME.txt pins into target/NAME, unless that is there, and leaves in `tools`
 # the folder where the programs are then. uv because pip takes three times as long; it trusts whom the system trusts.
 python_tools() {

@@ -96,7 +96,7 @@ if [[ -n $observability ]]; then
 fi
 
 # The images say which sources they were made from.
-REVISION=${REVISION:-$(git describe --always --abbrev=40 --dirty --match '' 2>/dev/null || echo unknown)}
+REVISION=${REVISION:-$(revision)}
 export REVISION
 
 say "building and starting, which takes some minutes the first time"
