@@ -106,8 +106,7 @@ impl Collector {
         let shared = Arc::new(Shared {
             mood,
             asked: AtomicUsize::new(0),
-            spans: Mutex::default(),
-            headers: Mutex::default(),
+            received: Mutex::default(),
         });
         let app = Router::new()
             .route("/v1/traces", post(take))
@@ -135,13 +134,12 @@ impl Collector {
 
     /// The headers that came with the latest.
     pub fn headers(&self) -> HeaderMap {
-        let headers = self.shared.headers.lock();
-        headers.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.received().headers.clone()
     }
 
     /// What came so far.
     pub fn spans(&self) -> Vec<RecordedSpan> {
-        self.shared.spans().clone()
+        self.shared.received().spans.clone()
     }
 }
 
@@ -155,13 +153,20 @@ impl Drop for Collector {
 struct Shared {
     mood: Mood,
     asked: AtomicUsize,
-    spans: Mutex<Vec<RecordedSpan>>,
-    headers: Mutex<HeaderMap>,
+    received: Mutex<Received>,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    /// Of the latest request.
+    headers: HeaderMap,
+    /// Of all of them.
+    spans: Vec<RecordedSpan>,
 }
 
 impl Shared {
-    fn spans(&self) -> MutexGuard<'_, Vec<RecordedSpan>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,10 +199,7 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, Vec<u8>) {
-    *shared
-        .headers
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = headers;
+    shared.received().headers = headers;
     shared.asked.fetch_add(1, Ordering::Relaxed);
     let mut answer = ExportTraceServiceResponse::default();
     match shared.mood {
@@ -214,7 +216,7 @@ async fn take(
     }
     match read(&body) {
         Ok(read) => {
-            shared.spans().extend(read);
+            shared.received().spans.extend(read);
             (StatusCode::OK, answer.encode_to_vec())
         }
         Err(_) => (StatusCode::BAD_REQUEST, Vec::new()),
