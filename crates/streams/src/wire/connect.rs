@@ -77,8 +77,10 @@ pub(crate) struct Connector {
 /// A connection and the server it leads to.
 pub(crate) struct Connection {
     exchange: Exchange,
-    /// How long one exchange may take.
-    timeout: Duration,
+    /// How long an answer may take.
+    response_timeout: Duration,
+    /// How much longer, where a command waits on the server.
+    block: Duration,
     pub server: Server,
 }
 
@@ -170,7 +172,8 @@ impl Connector {
         })?;
         Ok(Connection {
             exchange,
-            timeout: self.config.response_timeout + block,
+            response_timeout: self.config.response_timeout,
+            block,
             server,
         })
     }
@@ -218,7 +221,25 @@ impl Lead {
 impl Connection {
     /// Sends commands in one write and gives one answer for each, refusals included.
     pub(crate) async fn send(&mut self, commands: Commands) -> Result<Vec<Value>, WireError> {
-        Ok(self.exchange.send(commands, self.timeout).await?)
+        let within = self.response_timeout + self.block;
+        Ok(self.exchange.send(commands, within).await?)
+    }
+
+    /// Sends commands in one write. All their [answers](Self::answers) are to be asked for before anything else is
+    /// sent.
+    pub(crate) async fn begin(&mut self, commands: Commands) -> Result<(), WireError> {
+        Ok(self.exchange.begin(commands, self.response_timeout).await?)
+    }
+
+    /// The next so many answers to what was begun. A command among them that `blocks` may wait on the server.
+    pub(crate) async fn answers(
+        &mut self,
+        count: usize,
+        blocks: bool,
+    ) -> Result<Vec<Value>, WireError> {
+        let block = if blocks { self.block } else { Duration::ZERO };
+        let within = self.response_timeout + block;
+        Ok(self.exchange.answers(count, within).await?)
     }
 
     /// The answer to a single command.

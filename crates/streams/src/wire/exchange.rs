@@ -1,4 +1,5 @@
-//! A connection as bytes: commands go out in one write, then their answers are awaited, one exchange after the other.
+//! A connection as bytes: commands go out in one write, then their answers are awaited, at once or some by some, one
+//! exchange after the other.
 //!
 //! An exchange that was begun and not ended (it took too long, or whoever awaited it left) spoils the connection: the
 //! next answer on it would be the answer to something else. So it refuses everything from then on.
@@ -35,6 +36,9 @@ pub(super) struct Exchange {
     stream: Box<dyn Stream>,
     read: BytesMut,
     answers: Answers,
+    /// How many answers are still to come.
+    owed: usize,
+    /// Something was broken off. Set while anything is under way, since what is dropped cannot set it any more.
     spoilt: bool,
 }
 
@@ -64,6 +68,7 @@ impl Exchange {
             stream,
             read: BytesMut::new(),
             answers: Answers::default(),
+            owed: 0,
             spoilt: false,
         }
     }
@@ -71,25 +76,45 @@ impl Exchange {
     /// Sends these commands and gives one answer for each, refusals included.
     pub(super) async fn send(
         &mut self,
-        mut commands: Commands,
+        commands: Commands,
         within: Duration,
     ) -> Result<Vec<Value>, Unanswered> {
-        self.ready()?;
-        self.spoilt = true;
-        let answers = timeout(within, self.exchange(&mut commands))
+        let count = commands.count();
+        let both = async {
+            self.write(commands).await?;
+            self.read_answers(count).await
+        };
+        timeout(within, both)
             .await
-            .unwrap_or(Err(Unanswered::TimedOut(within)))?;
-        self.spoilt = false;
-        if self.read.is_empty() && self.read.capacity() > KEPT {
-            self.read = BytesMut::new();
-        }
-        Ok(answers)
+            .unwrap_or(Err(Unanswered::TimedOut(within)))
+    }
+
+    /// Sends these commands, whose [answers](Self::answers) are all to be asked for before anything else is sent.
+    pub(super) async fn begin(
+        &mut self,
+        commands: Commands,
+        within: Duration,
+    ) -> Result<(), Unanswered> {
+        timeout(within, self.write(commands))
+            .await
+            .unwrap_or(Err(Unanswered::TimedOut(within)))
+    }
+
+    /// The next so many answers to what was sent, refusals included.
+    pub(super) async fn answers(
+        &mut self,
+        count: usize,
+        within: Duration,
+    ) -> Result<Vec<Value>, Unanswered> {
+        timeout(within, self.read_answers(count))
+            .await
+            .unwrap_or(Err(Unanswered::TimedOut(within)))
     }
 
     /// Whether something can be sent. A connection that was closed while nobody used it is found out here, before
     /// anything is lost on it; as long as nothing came in this asks the system nothing.
     fn ready(&mut self) -> Result<(), Unanswered> {
-        if self.spoilt {
+        if self.spoilt || self.owed > 0 {
             return Err(Unanswered::Spoilt);
         }
         if !self.read.is_empty() {
@@ -106,10 +131,21 @@ impl Exchange {
         }
     }
 
-    async fn exchange(&mut self, commands: &mut Commands) -> Result<Vec<Value>, Unanswered> {
-        let count = commands.count();
+    async fn write(&mut self, mut commands: Commands) -> Result<(), Unanswered> {
+        self.ready()?;
+        self.spoilt = true;
         self.stream.write_all(commands.bytes()).await?;
         self.stream.flush().await?;
+        self.owed = commands.count();
+        self.spoilt = false;
+        Ok(())
+    }
+
+    async fn read_answers(&mut self, count: usize) -> Result<Vec<Value>, Unanswered> {
+        if self.spoilt || count > self.owed {
+            return Err(Unanswered::Spoilt);
+        }
+        self.spoilt = true;
         let mut answers = Vec::with_capacity(count);
         while answers.len() < count {
             if let Some(answer) = self.answers.next(&mut self.read)? {
@@ -128,6 +164,11 @@ impl Exchange {
                 }
                 _ => Err(ended),
             };
+        }
+        self.owed -= count;
+        self.spoilt = false;
+        if self.read.is_empty() && self.read.capacity() > KEPT {
+            self.read = BytesMut::new();
         }
         Ok(answers)
     }

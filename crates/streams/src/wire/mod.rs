@@ -36,7 +36,7 @@ pub(crate) use figures::ServerFigures;
 #[cfg(any(test, fuzzing))]
 pub(crate) use foreign::{foreign_entries, foreign_figures};
 pub(crate) use group::{
-    Claim, Delivery, Fetched, Group, PendingEntry, Settled, SettledBatch, Whose,
+    Answered, Claim, Delivery, Fetched, Group, PendingEntry, Read, Settled, SettledBatch, Whose,
 };
 #[cfg(any(test, fuzzing))]
 pub(crate) use info::MAX_WORD;

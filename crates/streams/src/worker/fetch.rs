@@ -21,23 +21,26 @@
 //! creation is refused while reads go on, and a worker that reconnects then must still drain the stream.
 //! The first read after a failure does not wait on the server, so that this part counts as up when, and
 //! only when, a read succeeded.
+//!
+//! What handlers are done with at once is settled [along](super::along) with the next read, which asks for as many more:
+//! their terminals are free by the time it is carried out. Were one of them not free after all, since Redis refused
+//! its reply, what came for it is handed back.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     select,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::yield_now,
     time::Instant,
 };
 
-use super::{core::Core, request::Handler, work::take};
+use super::{along, core::Core, request::Handler, settle::Finished, take::take, work::Work};
 use crate::{
     error::Fault,
     link::Link,
     mutex::lock,
     read_limit::ReadLimit,
-    wire::{Claim, Delivery, EntryId, Fetched, Group, PendingEntry, Whose, WireError},
+    wire::{Claim, Delivery, EntryId, Fetched, Group, PendingEntry, Read, Whose, WireError},
 };
 
 /// Sweeps per lease where there is no `CLAIM`.
@@ -53,9 +56,17 @@ const BEYOND: usize = 64;
 /// The longest that a read waits on the server.
 pub(super) const MAX_BLOCK: Duration = Duration::from_secs(5);
 
+/// How long handlers of one read are asked whether they are done at once, so that one that takes its time, and does not
+/// let go of the thread, holds up nothing but itself.
+const DONE_AT_ONCE: Duration = Duration::from_millis(5);
+
 pub(super) struct Fetch {
     pub core: Arc<Core>,
     pub handler: Handler,
+    /// Whether handlers are asked whether they are done at once.
+    pub asks_here: bool,
+    /// What they are done with, to go along with the next read.
+    pub done: Vec<Finished>,
     pub link: Link,
     pub terminals: Arc<Semaphore>,
     /// Changes when no more work is to be taken.
@@ -79,6 +90,7 @@ impl Fetch {
             let Err(error) = self.round(free).await else {
                 continue;
             };
+            self.leave_done();
             self.client_id.send_replace(None);
             if error.fault == Fault::Timeout {
                 self.limit.timed_out();
@@ -95,27 +107,46 @@ impl Fetch {
                 _ = self.stop.changed() => return,
             }
         }
+        self.leave_done();
     }
 
-    /// All terminals that are free, at least one; nothing once the worker stops.
+    /// All terminals that are free; nothing once the worker stops. At least one, unless something is done, whose
+    /// terminal is about to be.
     async fn free(&mut self) -> Option<OwnedSemaphorePermit> {
+        let least = u32::from(self.done.is_empty());
         let stop = &mut self.stop;
         let mut free = select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return None,
-            free = Arc::clone(&self.terminals).acquire_owned() => free.ok()?,
+            free = Arc::clone(&self.terminals).acquire_many_owned(least) => free.ok()?,
         };
+        self.add_free(&mut free);
+        Some(free)
+    }
+
+    fn add_free(&self, free: &mut OwnedSemaphorePermit) {
         let more = u32::try_from(self.terminals.available_permits()).unwrap_or(u32::MAX);
         if let Ok(more) = Arc::clone(&self.terminals).try_acquire_many_owned(more) {
             free.merge(more);
         }
-        Some(free)
+    }
+
+    /// Leaves what is done to the loop that settles.
+    fn leave_done(&mut self) {
+        for finished in self.done.drain(..) {
+            self.core.settle.push(finished);
+        }
     }
 
     async fn round(&mut self, mut free: OwnedSemaphorePermit) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
         self.link.connect().await?;
         let unproven = !self.link.is_proven();
+        let sweeps = Instant::now() >= self.next_sweep;
+        // What is done does not wait for other commands than a read.
+        if unproven || sweeps || !along::may_go(&core, &self.done) {
+            self.leave_done();
+        }
         let connection = self.link.connection()?;
         if unproven {
             core.saw_server(&connection.server.info());
@@ -132,10 +163,15 @@ impl Fetch {
         if unproven {
             self.take_again(&mut free).await?;
         }
-        if Instant::now() >= self.next_sweep {
+        if sweeps {
             self.sweep(&mut free).await?;
         }
-        let most = free.num_permits().min(self.limit.get());
+        // Nor is what was pending followed by anything new before all of it was taken.
+        if unproven || sweeps {
+            self.leave_done();
+        }
+        let most = free.num_permits() + self.done.len();
+        let most = most.min(self.limit.get());
         if most == 0 {
             return Ok(());
         }
@@ -149,18 +185,24 @@ impl Fetch {
         let block = (!unproven).then_some(until_sweep.min(longest));
         let sent = Instant::now();
         let overtaken = self.link.overtaken();
+        let done = std::mem::take(&mut self.done);
+        let read = Read {
+            most,
+            block,
+            take_over,
+        };
         let connection = self.link.connection()?;
         let mut fetched = select! {
-            fetched = core.group.read(connection, most, block, take_over) => fetched?,
+            fetched = along::read(&core, connection, read, done) => fetched?,
             error = overtaken => return Err(error),
         };
         self.link.succeeded();
         self.limit.came(fetched.deliveries.len());
         self.group_seen = true;
-        self.put_off(&mut fetched.deliveries).await?;
+        self.add_free(&mut free);
+        self.put_off(&mut fetched.deliveries, free.num_permits())
+            .await?;
         self.take_all(fetched, sent, &mut free);
-        // What is done at once is answered before the next read is sent.
-        yield_now().await;
         Ok(())
     }
 
@@ -262,25 +304,32 @@ impl Fetch {
         });
     }
 
-    /// Of entries that were read, hands all but one of those back whose delivery is their last, as if it had
-    /// not been made.
-    async fn put_off(&mut self, deliveries: &mut Vec<Delivery>) -> Result<(), WireError> {
+    /// Of entries that were read, hands back, as if the delivery had not been made: all but one of those whose delivery
+    /// is their last, and what there are no `places` for.
+    async fn put_off(
+        &mut self,
+        deliveries: &mut Vec<Delivery>,
+        mut places: usize,
+    ) -> Result<(), WireError> {
         let mut one = self.has_last_chance();
         let mut put_off = Vec::new();
-        for delivery in &*deliveries {
+        deliveries.retain(|delivery| {
             let id = delivery.entry.id;
+            let last = self.is_last_chance(delivery.deliveries);
             // What runs here already was only given to us again, and goes on.
-            let last = self.is_last_chance(delivery.deliveries) && !self.core.running.has(id);
-            if last && std::mem::replace(&mut one, true) {
+            let is_new = (last || places == 0) && !self.core.running.has(id);
+            let takes = places > 0 && !(last && is_new && std::mem::replace(&mut one, true));
+            if takes {
+                places -= 1;
+            } else if is_new {
                 put_off.push(id);
             }
+            takes
+        });
+        if !put_off.is_empty() {
+            let connection = self.link.connection()?;
+            self.core.group.hand_back(connection, &put_off).await?;
         }
-        if put_off.is_empty() {
-            return Ok(());
-        }
-        let connection = self.link.connection()?;
-        self.core.group.hand_back(connection, &put_off).await?;
-        deliveries.retain(|delivery| !put_off.contains(&delivery.entry.id));
         Ok(())
     }
 
@@ -290,10 +339,11 @@ impl Fetch {
                 "Redis's clock was set; requests from before count their time from now on"
             );
         }
+        let mut works: Vec<Work> = Vec::with_capacity(fetched.deliveries.len());
         for delivery in fetched.deliveries {
-            // Never short: the server gives no more than was asked for.
+            // Never short: no more was asked for.
             let Some(terminal) = free.split(1) else {
-                return;
+                break;
             };
             if self.is_last_chance(delivery.deliveries) {
                 self.last_chance = Some(delivery.entry.id);
@@ -301,14 +351,19 @@ impl Fetch {
                 let soon = Instant::now() + self.core.group.lease / SWEEPS_PER_LEASE;
                 self.next_sweep = self.next_sweep.min(soon);
             }
-            take(
+            works.extend(take(
                 &self.core,
-                &self.handler,
                 delivery,
                 sent,
                 fetched.redis_time,
                 terminal,
-            );
+            ));
+        }
+        // Only when all are in hand, and their leases are kept, may a handler take its time.
+        let here_until = self.asks_here.then(|| Instant::now() + DONE_AT_ONCE);
+        for work in works {
+            let done = work.start(&self.core, &self.handler, here_until);
+            self.done.extend(done);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The worker: takes requests from the stream, runs a handler on each, and answers.
 //!
-//! The rooms: [`serve`] is a worker's life; [`fetch`] takes what it has free terminals for; [`work`] is the
-//! story of one entry; [`running`] knows what is in hand and until when; [`lease`] renews, on a thread of
-//! its own; [`settle`] replies, deletes and acknowledges; [`dead_letters`] takes what cannot be worked on;
-//! [`janitor`] keeps house; [`drain`] ends it all in order.
+//! The rooms: [`serve`] is a worker's life; [`fetch`] asks for what it has free terminals for; [`take`] tells work from
+//! what is none; [`work`] calls the handler; [`running`] knows what is in hand and until when; [`lease`] renews, on a
+//! thread of its own; [`settle`] replies, deletes and acknowledges, as does the next read for what is done by then, see
+//! [`along`]; [`dead_letters`] takes what cannot be worked on; [`janitor`] keeps house; [`drain`] ends it all in order.
 
+mod along;
 mod core;
 mod dead_letters;
 mod drain;
@@ -18,6 +19,7 @@ mod request;
 mod running;
 mod serve;
 mod settle;
+mod take;
 mod work;
 
 use std::{future::Future, sync::Arc};

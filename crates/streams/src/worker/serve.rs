@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::{Handle, RuntimeFlavor},
     select,
     sync::{Semaphore, watch},
     task::JoinHandle,
@@ -51,6 +52,8 @@ pub(super) async fn serve(
     let fetch = Fetch {
         core: Arc::clone(&core),
         handler,
+        asks_here: Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread,
+        done: Vec::new(),
         link: core.link("fetch", fetch::MAX_BLOCK),
         terminals: Arc::new(Semaphore::new(terminals)),
         stop,

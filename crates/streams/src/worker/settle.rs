@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Most requests in one write.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 
 /// Most bytes of replies in one write, a single larger one aside: a write has to get through within the
 /// response timeout, or it would be repeated for ever. Where one did not, the next ones are smaller.
@@ -93,7 +93,7 @@ impl Finished {
         self
     }
 
-    fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
+    pub(super) fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
         Settled {
             entry: self.in_hand.entry,
             reply: self.reply.as_ref().map(|(stream, id, value)| {
@@ -103,7 +103,7 @@ impl Finished {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.reply.as_ref().map_or(0, |(.., value)| value.len())
     }
 
@@ -154,12 +154,15 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     // Spares the first reply the connecting; if it fails, the first reply will tell.
     let _ = link.connect().await;
     loop {
-        match open.iter().map(|finished| finished.not_before).min() {
-            Some(due) => select! {
-                () = core.settle.filled() => {}
-                () = sleep_until(due) => {}
-            },
-            None => core.settle.filled().await,
+        let next = open.iter().map(|finished| finished.not_before).min();
+        select! {
+            () = core.settle.filled() => {}
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            _ = link.overtaken() => {
+                // Nothing may come this way for long.
+                let _ = link.connect().await;
+                continue;
+            }
         }
         core.settle.take(&mut open);
         let now = Instant::now();
@@ -188,13 +191,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
                     limit.timed_out();
                 }
                 link.failed(&error);
-                core.metrics
-                    .links
-                    .retries
-                    .with_label_values(&["settle"])
-                    .inc_by(batch.len() as u64);
-                for mut finished in batch.into_iter().rev() {
-                    finished.failures += 1;
+                for finished in broken_off(&core, batch).rev() {
                     open.push_front(finished);
                 }
                 link.pause().await;
@@ -236,17 +233,31 @@ async fn flush(
         .await
 }
 
+/// These may have been sent off or not, and are sent again.
+pub(super) fn broken_off(
+    core: &Core,
+    batch: Vec<Finished>,
+) -> impl DoubleEndedIterator<Item = Finished> {
+    let retries = core.metrics.links.retries.with_label_values(&["settle"]);
+    retries.inc_by(batch.len() as u64);
+    batch.into_iter().map(|mut finished| {
+        finished.failures += 1;
+        finished
+    })
+}
+
 /// Keeps what was refused, for later, and lets the rest go. Gives the first refusal.
-fn sent_off(
+pub(super) fn sent_off(
     core: &Core,
     settled: SettledBatch,
     batch: Vec<Finished>,
-    open: &mut VecDeque<Finished>,
+    open: &mut impl Extend<Finished>,
 ) -> Option<WireError> {
     let SettledBatch {
         refused,
         removed,
         ack_failed,
+        missed: _,
     } = settled;
     // Whether their requests are kept.
     let replies_refused: HashMap<EntryId, bool> =
@@ -270,7 +281,7 @@ fn sent_off(
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = now + pause_after(finished.failures);
-            open.push_back(finished);
+            open.extend([finished]);
         }
     }
     refused

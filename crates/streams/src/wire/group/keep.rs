@@ -111,7 +111,7 @@ mod tests {
     use crate::{
         config::RedisConfig,
         keys::StreamNames,
-        wire::{Claim, Connector, Whose},
+        wire::{Claim, Connector, Read, Whose},
     };
 
     const LEASE: Duration = Duration::from_secs(60);
@@ -143,7 +143,13 @@ mod tests {
                 .command::<String>(&["XADD", &names.requests, "*", "a", "b"])
                 .await
                 .expect("adds");
-            let fetched = mine.read(&mut connection, 1, None, false).await;
+            let one = Read {
+                most: 1,
+                block: None,
+                take_over: false,
+            };
+            let reading = mine.read(&mut connection, one, &[], Duration::ZERO).await;
+            let fetched = reading.expect("sent").fetched(&mut connection).await;
             let entry = fetched.expect("reads").deliveries[0].entry.id;
             Self {
                 redis,

@@ -1,13 +1,14 @@
 //! Every command of the consumer group, and nothing else issues one.
 //!
-//! Taking work ([`take`]): `XREADGROUP` (with `CLAIM` where there is one), `XPENDING`, `XCLAIM`. Keeping it, or
-//! giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner. Settling it ([`settle`], [`one_by_one`]):
-//! the reply's `XADD`, then delete and acknowledge, in one write. Tidying up after workers that are gone
-//! ([`consumers`]).
+//! Taking work: what is new ([`read`]) by `XREADGROUP` (with `CLAIM` where there is one), what is pending ([`take`]) by
+//! `XPENDING` and `XCLAIM`. Keeping it, or giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner.
+//! Settling it ([`settle`], [`one_by_one`]): the reply's `XADD`, then delete and acknowledge, in one write, which may be
+//! that of a read. Tidying up after workers that are gone ([`consumers`]).
 
 mod consumers;
 mod keep;
 mod one_by_one;
+mod read;
 mod settle;
 mod take;
 
@@ -20,7 +21,8 @@ use super::{
 };
 use crate::keys::StreamNames;
 
-pub(crate) use settle::{Settled, SettledBatch};
+pub(crate) use read::Read;
+pub(crate) use settle::{Answered, Settled, SettledBatch};
 pub(crate) use take::{Claim, Delivery, Fetched, PendingEntry, Whose};
 
 /// The group as one consumer uses it.

@@ -86,11 +86,7 @@ impl Group {
         self.retain(&mut commands, &reply_streams(batch), reply_retention);
         let mut answers = connection.send(commands).await?.into_iter();
 
-        let mut settled = SettledBatch {
-            refused: Vec::new(),
-            removed: 0,
-            ack_failed: None,
-        };
+        let mut settled = SettledBatch::default();
         for item in batch.iter().filter(|item| item.reply.is_some()) {
             let refused = |kept| RefusedReply {
                 entry: item.entry,
@@ -108,15 +104,11 @@ impl Group {
                 Ok(_) => {}
             }
         }
-        if !unanswered.is_empty() {
-            match self
-                .removed(connection, &mut answers, &unanswered, with_delete)
-                .await
-            {
-                Ok(removed) => settled.removed += removed,
-                Err(error) => settled.ack_failed = Some(error),
-            }
+        if !unanswered.is_empty()
+            && let Err(error) = settled.acknowledged(&mut answers, &unanswered, with_delete)
+        {
+            settled.ack_failed = Some(error);
         }
-        Ok(settled)
+        Ok(self.delete_missed(connection, settled).await)
     }
 }

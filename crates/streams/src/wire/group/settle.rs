@@ -33,12 +33,15 @@ pub(crate) struct Settled<'a> {
 }
 
 /// How a batch was taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SettledBatch {
     /// The replies that were refused: they are still to be written.
     pub refused: Vec<RefusedReply>,
     /// How many of the acknowledged requests were still pending.
     pub removed: u64,
+    /// Requests that `XACKDEL` did not find pending, and did not delete either: the group may have been lost. They are
+    /// still to be deleted.
+    pub missed: Vec<EntryId>,
     /// Why nothing was acknowledged.
     pub ack_failed: Option<WireError>,
 }
@@ -52,6 +55,15 @@ pub(crate) struct RefusedReply {
     pub error: WireError,
 }
 
+/// How Redis answered a batch.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// It carried the commands out, if not each with success.
+    CarriedOut(SettledBatch),
+    /// It refused the transaction, and carried nothing out.
+    Refused(WireError),
+}
+
 impl Group {
     /// Writes replies, then deletes and acknowledges the requests they answer, in one write.
     /// The order matters in a crash: a request may be answered twice, never lost unanswered.
@@ -61,14 +73,29 @@ impl Group {
         batch: &[Settled<'_>],
         reply_retention: Duration,
     ) -> Result<SettledBatch, WireError> {
+        let with_delete = connection.server.acks_with_delete();
         let mut commands = Commands::new();
-        let streams = reply_streams(batch);
-        let acked: Vec<EntryId> = batch
-            .iter()
-            .filter(|item| item.ack)
-            .map(|item| item.entry)
-            .collect();
-        let transaction = !streams.is_empty() && !acked.is_empty();
+        self.settling(&mut commands, batch, with_delete, reply_retention);
+        let answers = connection.send(commands).await?;
+        match answered(answers, batch, with_delete)? {
+            Answered::CarriedOut(settled) => Ok(self.delete_missed(connection, settled).await),
+            Answered::Refused(refusal) => {
+                self.settle_one_by_one(connection, batch, reply_retention, refusal)
+                    .await
+            }
+        }
+    }
+
+    /// Adds the commands that settle a batch.
+    pub(super) fn settling(
+        &self,
+        commands: &mut Commands,
+        batch: &[Settled<'_>],
+        with_delete: bool,
+        reply_retention: Duration,
+    ) {
+        let (streams, acked) = (reply_streams(batch), acked(batch));
+        let transaction = is_transaction(&streams, &acked);
         if transaction {
             commands.cmd("MULTI");
         }
@@ -85,56 +112,13 @@ impl Group {
                     .arg(value);
             }
         }
-        let with_delete = connection.server.acks_with_delete();
         if !acked.is_empty() {
-            self.delete_and_ack(&mut commands, &acked, with_delete);
+            self.delete_and_ack(commands, &acked, with_delete);
         }
-        self.retain(&mut commands, &streams, reply_retention);
+        self.retain(commands, &streams, reply_retention);
         if transaction {
             commands.cmd("EXEC");
         }
-        let mut answers = connection.send(commands).await?;
-        if transaction {
-            match carried_out(answers)? {
-                Ok(of_the_commands) => answers = of_the_commands,
-                Err(refusal) => {
-                    return self
-                        .settle_one_by_one(connection, batch, reply_retention, refusal)
-                        .await;
-                }
-            }
-        }
-        let mut answers = answers.into_iter();
-
-        let mut refused = Vec::new();
-        for stream in &streams {
-            if let Err(error) = checked(answers.next().unwrap_or_default()) {
-                let to_it = batch.iter().filter(|item| item.replies_to(stream));
-                refused.extend(to_it.map(|item| RefusedReply {
-                    entry: item.entry,
-                    kept: false,
-                    error: error.clone(),
-                }));
-            }
-        }
-        let mut settled = SettledBatch {
-            refused,
-            removed: 0,
-            ack_failed: None,
-        };
-        if !acked.is_empty() {
-            match self
-                .removed(connection, &mut answers, &acked, with_delete)
-                .await
-            {
-                Ok(removed) => settled.removed = removed,
-                Err(error) => {
-                    settled.refused.iter_mut().for_each(|it| it.kept = true);
-                    settled.ack_failed = Some(error);
-                }
-            }
-        }
-        Ok(settled)
     }
 
     /// Keeps reply streams of single clients for so long beyond their last reply.
@@ -179,37 +163,89 @@ impl Group {
         }
     }
 
-    /// How many of `acked` were still pending. What `XACKDEL` did not find pending it did not delete
-    /// either: the group may have been lost, so those are deleted here.
-    pub(super) async fn removed(
+    /// Deletes what an acknowledgement that deletes did not find pending.
+    pub(super) async fn delete_missed(
         &self,
         connection: &mut Connection,
+        mut settled: SettledBatch,
+    ) -> SettledBatch {
+        if settled.missed.is_empty() {
+            return settled;
+        }
+        let mut commands = Commands::new();
+        commands
+            .cmd("XDEL")
+            .arg(&self.names.requests)
+            .arg(&settled.missed[..]);
+        match connection.one(commands).await.and_then(checked) {
+            Ok(_deleted) => settled.missed.clear(),
+            Err(error) => settled.not_acked(error),
+        }
+        settled
+    }
+}
+
+/// What the answers to the commands of a batch say.
+pub(super) fn answered(
+    mut answers: Vec<Value>,
+    batch: &[Settled<'_>],
+    with_delete: bool,
+) -> Result<Answered, WireError> {
+    let (streams, acked) = (reply_streams(batch), acked(batch));
+    if is_transaction(&streams, &acked) {
+        match carried_out(answers)? {
+            Ok(of_the_commands) => answers = of_the_commands,
+            Err(refusal) => return Ok(Answered::Refused(refusal)),
+        }
+    }
+    let mut answers = answers.into_iter();
+    let mut settled = SettledBatch::default();
+    for stream in &streams {
+        if let Err(error) = checked(answers.next().unwrap_or_default()) {
+            let to_it = batch.iter().filter(|item| item.replies_to(stream));
+            settled.refused.extend(to_it.map(|item| RefusedReply {
+                entry: item.entry,
+                kept: false,
+                error: error.clone(),
+            }));
+        }
+    }
+    if !acked.is_empty()
+        && let Err(error) = settled.acknowledged(&mut answers, &acked, with_delete)
+    {
+        settled.not_acked(error);
+    }
+    Ok(Answered::CarriedOut(settled))
+}
+
+impl SettledBatch {
+    /// Takes the answers to what deletes and acknowledges these.
+    pub(super) fn acknowledged(
+        &mut self,
         answers: &mut impl Iterator<Item = Value>,
         acked: &[EntryId],
         with_delete: bool,
-    ) -> Result<u64, WireError> {
+    ) -> Result<(), WireError> {
         let first = checked(answers.next().unwrap_or_default());
         if !with_delete {
             let acks = checked(answers.next().unwrap_or_default())?;
             first?;
-            return count(&acks);
+            self.removed += count(&acks)?;
+            return Ok(());
         }
         let outcomes = array(first?)?;
-        let missed: Vec<EntryId> = acked
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| **outcome == Value::Int(-1))
-            .map(|(id, _)| *id)
-            .collect();
-        if !missed.is_empty() {
-            let mut commands = Commands::new();
-            commands
-                .cmd("XDEL")
-                .arg(&self.names.requests)
-                .arg(&missed[..]);
-            checked(connection.one(commands).await?)?;
-        }
-        Ok((acked.len() - missed.len()) as u64)
+        let missed = acked.iter().zip(&outcomes);
+        let missed = missed.filter(|(_, outcome)| **outcome == Value::Int(-1));
+        self.missed = missed.map(|(id, _)| *id).collect();
+        self.removed += (acked.len() - self.missed.len()) as u64;
+        Ok(())
+    }
+
+    /// Nothing counts as acknowledged, for this reason.
+    pub(crate) fn not_acked(&mut self, error: WireError) {
+        self.refused.iter_mut().for_each(|it| it.kept = true);
+        self.removed = 0;
+        self.ack_failed = Some(error);
     }
 }
 
@@ -217,6 +253,16 @@ impl Settled<'_> {
     fn replies_to(&self, stream: &str) -> bool {
         self.reply.is_some_and(|(to, ..)| to == stream)
     }
+}
+
+/// The requests of a batch that are to be deleted and acknowledged.
+fn acked(batch: &[Settled<'_>]) -> Vec<EntryId> {
+    let acked = batch.iter().filter(|item| item.ack);
+    acked.map(|item| item.entry).collect()
+}
+
+fn is_transaction(streams: &[&str], acked: &[EntryId]) -> bool {
+    !streams.is_empty() && !acked.is_empty()
 }
 
 /// Where the replies of a batch go, each stream once.

@@ -1,4 +1,4 @@
-//! Taking work: what is new, and what another worker let lapse.
+//! Taking what is pending: what another worker let lapse, and what never arrived here.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     error::Fault,
     wire::{
         Connection, Entry, EntryId, WireError,
-        entry::{array, count, deliveries, entries, integer, redis_time, streams, text},
+        entry::{array, count, deliveries, entries, integer, redis_time, text},
         fault::checked,
         resp::{Commands, Value},
     },
@@ -55,44 +55,6 @@ pub(crate) enum Claim {
 }
 
 impl Group {
-    /// Reads up to `most` entries, waiting up to `block` for the first, or not at all. On servers with
-    /// `CLAIM` this brings entries whose lease lapsed, first, together with new ones, if it is to `take_over`.
-    pub(crate) async fn read(
-        &self,
-        connection: &mut Connection,
-        most: usize,
-        block: Option<Duration>,
-        take_over: bool,
-    ) -> Result<Fetched, WireError> {
-        let mut commands = Commands::new();
-        commands
-            .cmd("XREADGROUP")
-            .arg("GROUP")
-            .arg(&self.names.group)
-            .arg(&self.consumer);
-        commands.arg("COUNT").arg(most);
-        if let Some(block) = block {
-            // 0 would wait for ever.
-            commands.arg("BLOCK").arg(millis(block).max(1));
-        }
-        if take_over && connection.server.reads_with_claim() {
-            commands.arg("CLAIM").arg(millis(self.lease));
-        }
-        commands.arg("STREAMS").arg(&self.names.requests).arg(">");
-        let (answer, redis_time) = timed(connection, commands).await?;
-        let deliveries = streams(answer)?
-            .into_iter()
-            .map(|entry| Delivery {
-                deliveries: entry.deliveries_before.unwrap_or(0) + 1,
-                entry,
-            })
-            .collect();
-        Ok(Fetched {
-            deliveries,
-            redis_time,
-        })
-    }
-
     /// Up to `most` pending entries, the oldest first, of all consumers or of this one, that were not
     /// touched for at least `idle`.
     pub(crate) async fn pending(
@@ -222,17 +184,4 @@ fn pending_entries(answer: Value) -> Result<Vec<PendingEntry>, WireError> {
             })
         })
         .collect()
-}
-
-/// Sends one command with `TIME` behind it in the same write: the time tells when Redis carried the
-/// command out, however late the answer is read.
-async fn timed(
-    connection: &mut Connection,
-    mut commands: Commands,
-) -> Result<(Value, Duration), WireError> {
-    commands.cmd("TIME");
-    let answers = connection.send(commands).await?;
-    let [answer, time] =
-        <[Value; 2]>::try_from(answers).map_err(|_| WireError::unexpected("a pipeline"))?;
-    Ok((checked(answer)?, redis_time(time)?))
 }
