@@ -6,7 +6,8 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 /// How much of a body that is too large is read and thrown away, and for how long, so that a client that
@@ -59,14 +60,32 @@ pub async fn read_body(
 }
 
 async fn collect(mut body: Body, max: usize) -> Result<Bytes, BodyError> {
-    match Limited::new(&mut body, max).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
+    // Nearly every body comes in one piece, which is then the whole.
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Broken)?;
+        let Ok(piece) = frame.into_data() else {
+            continue; // Trailers.
+        };
+        if first.len() + whole.len() + piece.len() > max {
             linger(body);
-            Err(BodyError::TooLarge { max })
+            return Err(BodyError::TooLarge { max });
         }
-        Err(_) => Err(BodyError::Broken),
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
 }
 
 fn linger(mut body: Body) {

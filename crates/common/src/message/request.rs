@@ -100,7 +100,7 @@ pub const MAX_DEPTH: usize = 127;
 impl WeatherRequest {
     /// A request from texts that need not be trimmed.
     pub fn new(city: &str, location: &str) -> Result<Self, RequestDefect> {
-        Self::of(checked(city), checked(location))
+        Self::of(checked(city.to_owned()), checked(location.to_owned()))
     }
 
     /// Reads the body of a request. Fields other than `city` and `location` are ignored. A defect of the JSON as a
@@ -147,12 +147,12 @@ impl TryFrom<Draft> for WeatherRequest {
     type Error = RequestDefect;
 
     fn try_from(draft: Draft) -> Result<Self, RequestDefect> {
-        let checked = |given: Given| checked(&given.text()?);
+        let checked = |given: Given| checked(given.text()?);
         Self::of(checked(draft.city), checked(draft.location))
     }
 }
 
-fn checked(text: &str) -> Result<String, Rule> {
+fn checked(text: String) -> Result<String, Rule> {
     // Before trimming, because a line break at the end is white space too.
     if text.chars().any(char::is_control) {
         return Err(Rule::NoControl);
@@ -161,8 +161,12 @@ fn checked(text: &str) -> Result<String, Rule> {
     if trimmed.is_empty() {
         return Err(Rule::NotEmpty);
     }
-    if text.chars().nth(MAX_CHARACTERS).is_some() {
+    // No text has more characters than bytes.
+    if text.len() > MAX_CHARACTERS && text.chars().nth(MAX_CHARACTERS).is_some() {
         return Err(Rule::Length);
+    }
+    if trimmed.len() == text.len() {
+        return Ok(text);
     }
     Ok(trimmed.to_owned())
 }

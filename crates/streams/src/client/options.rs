@@ -1,6 +1,6 @@
 //! What a caller may ask for.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::envelope::{MAX_HEAD_TEXT, MAX_TTL};
 pub struct Options {
     pub(super) id: Option<Uuid>,
     pub(super) within: Duration,
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<Cow<'static, str>>,
     pub(super) traceparent: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Options {
 
     /// The media type of the body, for the worker. One of more than 1 KiB is left out.
     #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+    pub fn content_type(mut self, content_type: impl Into<Cow<'static, str>>) -> Self {
         self.content_type = Some(content_type.into()).filter(|text| fits_head(text));
         self
     }

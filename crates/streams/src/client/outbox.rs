@@ -5,7 +5,7 @@
 //! admission: each request in here belongs to a caller that waits, since one that leaves takes its
 //! request along, and each withdrawal to an entry that was written for one that left.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{borrow::Cow, collections::BTreeMap, sync::Mutex};
 
 use bytes::Bytes;
 use common::trace::Span;
@@ -27,7 +27,7 @@ pub(super) const MOST_BYTES: usize = 4 << 20;
 pub(super) struct Parcel {
     pub id: Uuid,
     pub body: Bytes,
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     pub traceparent: Option<String>,
     pub deadline: Instant,
     /// When it is given up if it still could not be written.

@@ -15,7 +15,7 @@ pub(crate) struct RequestEnvelope {
     pub reply_to: Option<String>,
     /// The budget left when the entry was written; the deadline is the entry's time plus this.
     pub ttl: Duration,
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     pub traceparent: Option<String>,
     pub body: Bytes,
 }
@@ -73,7 +73,10 @@ impl RequestEnvelope {
         let envelope = Self {
             reply_to: head.reply_to.map(Cow::into_owned),
             ttl: Duration::from_millis(head.ttl).min(MAX_TTL),
-            content_type: head.content_type.map(Cow::into_owned),
+            content_type: head.content_type.map(|text| match &*text {
+                USUAL_CONTENT_TYPE => USUAL_CONTENT_TYPE.into(),
+                _ => text.into_owned().into(),
+            }),
             traceparent: head.traceparent.map(Cow::into_owned),
             // A copy: work may take long, and what came with it is to be let go.
             body: Bytes::copy_from_slice(body),
@@ -120,6 +123,7 @@ mod tests {
             let value = RequestEnvelope::encode(to, ttl, kind, trace, &body);
             let (decoded, envelope) = RequestEnvelope::decode(&fields(Uuid::from_u128(id), &value)).expect("own bytes");
             prop_assert_eq!(decoded, Uuid::from_u128(id));
+            let content_type = content_type.map(Cow::from);
             prop_assert_eq!(envelope, RequestEnvelope { reply_to, ttl, content_type, traceparent, body });
         }
 

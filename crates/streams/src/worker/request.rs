@@ -1,6 +1,6 @@
 //! What a handler is given.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -17,7 +17,7 @@ pub struct Request {
     /// What the caller sent.
     pub body: Bytes,
     /// The media type of the body, if the caller named one.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     /// The W3C trace context, if the caller sent one.
     pub traceparent: Option<String>,
     /// When the caller stops waiting; the handler is cut then.
