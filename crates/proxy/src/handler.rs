@@ -100,7 +100,7 @@ impl Handler {
         let weather = answer.inspect_err(|error| self.metrics.provider_failed(error))?;
         let reply = WeatherReply::new(
             request.id,
-            &asked,
+            asked,
             weather.date.to_string(),
             weather.temperature_c,
             weather.summary.to_owned(),

@@ -15,6 +15,7 @@
 use std::time::{Duration, SystemTime};
 
 use common::trace::{KeyValue, Span, SpanBuilder, SpanKind, TraceContext, Tracer};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{keys::StreamNames, wire::EntryId};
@@ -73,16 +74,16 @@ impl Traces {
         })
     }
 
-    /// The time that a request waited on the stream until it was delivered, so long ago; `failed` if it ends there.
+    /// The time that a request waited on the stream until it was delivered; `failed` if it ends there.
     pub(crate) fn queued(
         &self,
         delivery: Option<&Delivery>,
         queued: Duration,
-        ago: Duration,
+        delivered: Instant,
         failed: Option<&'static str>,
     ) {
         let Some(delivery) = delivery else { return };
-        let end = before(SystemTime::now(), ago);
+        let end = before(SystemTime::now(), delivered.elapsed());
         let mut span = self.tracer.follow(Some(delivery.parent), || {
             let attributes = self.consumed("queue", None, delivery);
             span(

@@ -29,15 +29,16 @@ impl WeatherReply {
     /// The reply to `request`, with its temperature in both scales.
     pub fn new(
         request_id: Uuid,
-        request: &WeatherRequest,
+        request: WeatherRequest,
         date: String,
         temperature_c: i32,
         summary: String,
     ) -> Self {
+        let WeatherRequest { city, location } = request;
         Self {
             request_id,
-            city: request.city().to_owned(),
-            location: request.location().to_owned(),
+            city,
+            location,
             date,
             temperature_c,
             temperature_f: fahrenheit(temperature_c),
@@ -66,7 +67,7 @@ mod tests {
         let request = WeatherRequest::new("New York", "Downtown").unwrap();
         let reply = WeatherReply::new(
             Uuid::nil(),
-            &request,
+            request,
             "2031-02-28".into(),
             -3,
             "Bracing".into(),

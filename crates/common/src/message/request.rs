@@ -17,8 +17,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Draft")]
 pub struct WeatherRequest {
-    city: String,
-    location: String,
+    pub(super) city: String,
+    pub(super) location: String,
 }
 
 /// What is wrong with a request. The texts name fields and rules, and never repeat what was sent.

@@ -257,12 +257,6 @@ async fn serve(stage: &Stage, request: Request) -> Result<Vec<u8>, Failure> {
         }
         _ => {}
     }
-    let reply = WeatherReply::new(
-        request.id,
-        &question,
-        "2031-02-28".into(),
-        21,
-        "Mild".into(),
-    );
+    let reply = WeatherReply::new(request.id, question, "2031-02-28".into(), 21, "Mild".into());
     Ok(serde_json::to_vec(&reply).expect("plain data"))
 }

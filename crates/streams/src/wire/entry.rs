@@ -96,6 +96,14 @@ pub(crate) fn text(value: Value) -> Result<String, WireError> {
     String::from_utf8(bytes(value)?.into()).map_err(|_| WireError::unexpected("a command: UTF-8"))
 }
 
+/// An entry's id.
+pub(crate) fn entry_id(value: &Value) -> Result<EntryId, WireError> {
+    match value {
+        Value::Text(bytes) => std::str::from_utf8(bytes).unwrap_or_default().parse(),
+        _ => Err(WireError::unexpected("a command: an entry id")),
+    }
+}
+
 pub(crate) fn integer(value: &Value) -> Result<i64, WireError> {
     match value {
         Value::Int(number) => Ok(*number),
@@ -133,7 +141,7 @@ fn entry(value: Value) -> Result<Entry, WireError> {
     let (Some(id), Some(fields)) = (parts.next(), parts.next()) else {
         return Err(WireError::unexpected("a read: an entry"));
     };
-    let id = text(id)?.parse()?;
+    let id = entry_id(&id)?;
     let fields = match fields {
         Value::Nil => None,
         fields => {

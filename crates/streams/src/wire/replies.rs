@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Connection, Entry, EntryId, WireError,
-    entry::{array, count, redis_time, streams, text},
+    entry::{array, count, entry_id, redis_time, streams, text},
     fault::checked,
     resp::{Commands, Value},
 };
@@ -129,7 +129,7 @@ impl ReplyStreamReader {
         let mut fields = array(checked(answers.next().unwrap_or_default())?)?.into_iter();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
             if text(name)? == "last-generated-id" {
-                return Ok(Some(text(value)?.parse()?));
+                return Ok(Some(entry_id(&value)?));
             }
         }
         Err(WireError::unexpected("XINFO STREAM"))

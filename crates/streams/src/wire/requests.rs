@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Connection, EntryId, WireError,
-    entry::{count, text},
+    entry::{count, entry_id},
     fault::checked,
     resp::{Commands, Value},
     transaction::carried_out,
@@ -47,7 +47,8 @@ impl RequestBatch {
     ) -> Self {
         let adds = entries.len();
         let transaction = adds > 1;
-        let mut commands = Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1));
+        let mut commands =
+            Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1), 2 * BYTES_PER_ENTRY);
         if transaction {
             commands.cmd("MULTI");
         }
@@ -107,5 +108,5 @@ impl RequestBatch {
 }
 
 fn added_id(answer: Value) -> Result<EntryId, WireError> {
-    text(checked(answer)?)?.parse()
+    entry_id(&checked(answer)?)
 }

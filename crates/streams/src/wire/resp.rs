@@ -6,8 +6,6 @@
 //!
 //! Nothing is believed: a length that is announced costs no memory before what it announces has come.
 
-use std::str::from_utf8;
-
 use bytes::{Buf, Bytes, BytesMut};
 use itoa::Buffer;
 
@@ -61,10 +59,11 @@ impl Commands {
         Self::default()
     }
 
-    /// With room for so many bytes.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+    /// With room for so many bytes, of which so many belong to one command.
+    pub(crate) fn with_capacity(bytes: usize, of_one: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
+            words: Vec::with_capacity(of_one),
             ..Self::default()
         }
     }
@@ -305,8 +304,25 @@ fn length(digits: &[u8]) -> Result<Option<u64>, Malformed> {
 }
 
 fn number(digits: &[u8]) -> Result<i64, Malformed> {
-    let parsed = from_utf8(digits).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or(Malformed("no number"))
+    let (negative, digits) = match digits {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    // Summed up below zero, where there is room for one more.
+    let below = digits.iter().try_fold(0_i64, |sum, digit| {
+        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_sub(digit)
+    });
+    below
+        .filter(|_| !digits.is_empty())
+        .and_then(|below| {
+            if negative {
+                Some(below)
+            } else {
+                below.checked_neg()
+            }
+        })
+        .ok_or(Malformed("no number"))
 }
 
 #[cfg(any(test, fuzzing))]

@@ -53,9 +53,9 @@ pub(super) struct Finished {
     ack: bool,
     /// When nobody waits for the reply any more.
     deadline: Instant,
-    /// Attempts that failed in a row, and when the next may be made.
+    /// Attempts that failed in a row, and when the next may be made, if it has to wait.
     failures: u32,
-    not_before: Instant,
+    not_before: Option<Instant>,
     /// Ends when it is sent off.
     span: Span,
 }
@@ -82,7 +82,7 @@ impl Finished {
             ack: true,
             deadline,
             failures: 0,
-            not_before: Instant::now(),
+            not_before: None,
             span: Span::none(),
         }
     }
@@ -154,10 +154,11 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     // Spares the first reply the connecting; if it fails, the first reply will tell.
     let _ = link.connect().await;
     loop {
+        // Something that need not wait may be left as well: what did not fit into one write.
         let next = open.iter().map(|finished| finished.not_before).min();
         select! {
             () = core.settle.filled() => {}
-            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            () = until(next.flatten()), if next.is_some() => {}
             _ = link.overtaken() => {
                 // Nothing may come this way for long.
                 let _ = link.connect().await;
@@ -200,6 +201,12 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     }
 }
 
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        sleep_until(due).await;
+    }
+}
+
 /// Takes out what may be sent now, as much as fits into one write, in its order.
 fn due(open: &mut VecDeque<Finished>, now: Instant, most_bytes: usize) -> Vec<Finished> {
     let mut batch = Vec::new();
@@ -210,7 +217,7 @@ fn due(open: &mut VecDeque<Finished>, now: Instant, most_bytes: usize) -> Vec<Fi
         };
         let fits =
             batch.is_empty() || (batch.len() < MOST && bytes + finished.bytes() <= most_bytes);
-        if finished.not_before <= now && fits {
+        if finished.not_before.is_none_or(|due| due <= now) && fits {
             bytes += finished.bytes();
             batch.push(finished);
         } else {
@@ -280,7 +287,7 @@ pub(super) fn sent_off(
         finished.ack &= refused.copied().unwrap_or(ack_failed.is_some());
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
-            finished.not_before = now + pause_after(finished.failures);
+            finished.not_before = Some(now + pause_after(finished.failures));
             open.extend([finished]);
         }
     }

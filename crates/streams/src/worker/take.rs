@@ -61,12 +61,8 @@ pub(super) fn take(
                 core.traces
                     .delivery(envelope.traceparent.as_deref(), request_id, id, deliveries);
             let expired = age >= envelope.ttl;
-            core.traces.queued(
-                traced.as_ref(),
-                age,
-                delivered.elapsed(),
-                expired.then_some(EXPIRED),
-            );
+            let end = expired.then_some(EXPIRED);
+            core.traces.queued(traced.as_ref(), age, delivered, end);
             if expired {
                 core.metrics
                     .expired
@@ -96,8 +92,8 @@ pub(super) fn take(
             if let Some((request_id, envelope)) = &found.caller {
                 let context = envelope.traceparent.as_deref();
                 let traced = core.traces.delivery(context, *request_id, id, deliveries);
-                let ago = delivered.elapsed();
-                core.traces.queued(traced.as_ref(), age, ago, Some(DEAD));
+                core.traces
+                    .queued(traced.as_ref(), age, delivered, Some(DEAD));
             }
             let burial = tokio::spawn(bury(Arc::clone(core), *found, in_hand));
             core.running.works(id, burial.abort_handle());

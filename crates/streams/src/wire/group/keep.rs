@@ -8,7 +8,7 @@
 use super::{Group, millis};
 use crate::wire::{
     Connection, EntryId, WireError,
-    entry::{array, text},
+    entry::{array, entry_id},
     fault::checked,
     resp::{Commands, Value},
 };
@@ -61,7 +61,7 @@ impl Group {
             for answer in array(checked(connection.one(commands).await?)?)? {
                 let claimed = array(answer)?.into_iter().filter(|id| *id != Value::Nil);
                 for id in claimed {
-                    renewed.push(text(id)?.parse()?);
+                    renewed.push(entry_id(&id)?);
                 }
             }
         }

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use super::{
     Group, millis,
-    settle::{Answered, Settled, answered},
+    settle::{Answered, Settled, answered, room_for},
     take::{Delivery, Fetched},
 };
 use crate::wire::{
     Connection, WireError,
     entry::{redis_time, streams},
     fault::checked,
-    resp::Commands,
 };
 
 /// What is asked for.
@@ -47,7 +46,7 @@ impl Group {
         batch: &[Settled<'_>],
         reply_retention: Duration,
     ) -> Result<Reading, WireError> {
-        let mut commands = Commands::new();
+        let mut commands = room_for(batch);
         let with_delete = connection.server.acks_with_delete();
         self.settling(&mut commands, batch, with_delete, reply_retention);
         let ahead = commands.count();

@@ -74,7 +74,7 @@ impl Group {
         reply_retention: Duration,
     ) -> Result<SettledBatch, WireError> {
         let with_delete = connection.server.acks_with_delete();
-        let mut commands = Commands::new();
+        let mut commands = room_for(batch);
         self.settling(&mut commands, batch, with_delete, reply_retention);
         let answers = connection.send(commands).await?;
         match answered(answers, batch, with_delete)? {
@@ -185,6 +185,15 @@ impl Group {
     }
 }
 
+/// No commands, with room for those that settle a batch and a read.
+pub(super) fn room_for(batch: &[Settled<'_>]) -> Commands {
+    /// About what the words beside a reply take, and its acknowledgement.
+    const BESIDE: usize = 64;
+    let replies = batch.iter().filter_map(|item| item.reply);
+    let replies: usize = replies.map(|(.., value)| value.len() + BESIDE).sum();
+    Commands::with_capacity(replies + BESIDE * (batch.len() + 8), replies + 4 * BESIDE)
+}
+
 /// What the answers to the commands of a batch say.
 pub(super) fn answered(
     mut answers: Vec<Value>,
@@ -267,10 +276,13 @@ fn is_transaction(streams: &[&str], acked: &[EntryId]) -> bool {
 
 /// Where the replies of a batch go, each stream once.
 pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
-    let mut streams: Vec<&str> = batch
-        .iter()
-        .filter_map(|item| item.reply.map(|(stream, ..)| stream))
-        .collect();
+    let mut streams: Vec<&str> = Vec::new();
+    for (stream, ..) in batch.iter().filter_map(|item| item.reply) {
+        // Mostly it is the same for all.
+        if streams.last() != Some(&stream) {
+            streams.push(stream);
+        }
+    }
     streams.sort_unstable();
     streams.dedup();
     streams

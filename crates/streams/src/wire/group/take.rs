@@ -7,7 +7,7 @@ use crate::{
     error::Fault,
     wire::{
         Connection, Entry, EntryId, WireError,
-        entry::{array, count, deliveries, entries, integer, redis_time, text},
+        entry::{array, count, deliveries, entries, entry_id, integer, redis_time},
         fault::checked,
         resp::{Commands, Value},
     },
@@ -178,7 +178,7 @@ fn pending_entries(answer: Value) -> Result<Vec<PendingEntry>, WireError> {
                 return Err(WireError::unexpected("XPENDING"));
             };
             Ok(PendingEntry {
-                id: text(id.clone())?.parse()?,
+                id: entry_id(id)?,
                 idle: Duration::from_millis(count(idle)?),
                 deliveries: deliveries(delivered)?,
             })
