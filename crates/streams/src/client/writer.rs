@@ -25,6 +25,7 @@ use std::{sync::Arc, time::Duration};
 use common::{breaker::CircuitBreaker, retry::RetryBudget};
 use tokio::{
     sync::watch,
+    task::yield_now,
     time::{Instant, sleep, timeout_at},
 };
 
@@ -65,6 +66,8 @@ impl Writer {
             self.shared.outbox.left_with_writer(parcels.len());
             if parcels.is_empty() && withdrawals.is_empty() {
                 self.shared.outbox.filled().await;
+                // Whoever is being read from its socket meanwhile goes along: one write for all of them.
+                yield_now().await;
             }
             let most_bytes = self.limit.bytes();
             self.shared
