@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, http::Method, response::IntoResponse, routing::post};
+use futures_util::FutureExt;
 use prometheus::Registry;
 use service::{App, Exchanges, Probe, admin_routes, swagger_routes};
 
@@ -32,8 +33,8 @@ pub(crate) fn app<P: Probe>(
         Method::POST,
         CITY,
         move |who, request| {
-            let weather = Arc::clone(&weather);
-            async move { weather.answer(who, request).await.into_response() }
+            let answer = Arc::clone(&weather).answer(who, request);
+            answer.map(|answer| answer.into_response())
         },
     )
 }

@@ -39,6 +39,12 @@ pub(crate) struct Weather {
     failures: Failures,
 }
 
+/// What a caller asks for, and how long it waits for it if it said so.
+struct Question {
+    json: Vec<u8>,
+    wait: Option<Wait>,
+}
+
 impl Weather {
     pub(crate) fn new(client: Client, config: &Config) -> Self {
         Self {
@@ -51,21 +57,33 @@ impl Weather {
     }
 
     /// The weather, or why there is none.
-    pub(crate) async fn answer(
-        &self,
+    ///
+    /// Nothing of the request is kept beyond the question in it: its parts lie in the buffer of its connection, which
+    /// can be used again once they are gone.
+    pub(crate) fn answer(
+        self: Arc<Self>,
         who: Correlation,
         request: Request,
-    ) -> Result<Response, Error> {
-        self.ask(who, request)
-            .await
-            .inspect_err(|error| self.failures.log(who, error))
+    ) -> impl Future<Output = Result<Response, Error>> + Send {
+        let began = Instant::now();
+        let question = self.question(request);
+        async move {
+            let answer = match question.await {
+                Ok(question) => self.ask(who, began, question).await,
+                Err(error) => Err(error),
+            };
+            answer.inspect_err(|error| self.failures.log(who, error))
+        }
     }
 
     /// Asks for the weather and waits for it. Dropped, which hyper does when the caller hangs up, it takes
     /// the request back from the stream.
-    async fn ask(&self, who: Correlation, request: Request) -> Result<Response, Error> {
-        let began = Instant::now();
-        let (question, wait) = self.question(request).await?;
+    async fn ask(
+        &self,
+        who: Correlation,
+        began: Instant,
+        Question { json, wait }: Question,
+    ) -> Result<Response, Error> {
         let timeout = wait.map_or(self.request_timeout, |wait| wait.0);
         let mut options = Options::within(timeout.saturating_sub(began.elapsed()))
             .id(who.id)
@@ -73,22 +91,27 @@ impl Weather {
         if let Some(trace) = who.trace {
             options = options.traceparent(trace.to_string());
         }
-        let reply = self.client.request(question, options).await?;
+        let reply = self.client.request(json, options).await?;
         Ok(answer(reply, began.elapsed(), wait))
     }
 
-    /// What is asked, and how long the caller waits if it said so. Nothing of the request is kept beyond this: its
-    /// parts lie in the buffer of its connection, which can be used again once they are gone.
-    async fn question(&self, request: Request) -> Result<(Vec<u8>, Option<Wait>), Error> {
+    /// What is asked.
+    fn question(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Question, Error>> + Send + use<> {
         let (head, body) = request.into_parts();
-        media_type::check(&head.headers)?;
+        let accepted = media_type::check(&head.headers);
         let wait = prefer::wait(&head.headers).filter(|wait| wait.0 < self.request_timeout);
-        let timeout = wait.map_or(self.request_timeout, |wait| wait.0);
-        let limit = self.body_timeout.min(timeout);
-        let body = read_body(&head.headers, body, self.max_body, limit).await?;
-        // What is sent on is the question alone, not whatever else the caller put around it.
-        let question = serde_json::to_vec(&WeatherRequest::parse(&body)?);
-        Ok((question.map_err(Error::Internal)?, wait))
+        let limit = wait.map_or(self.request_timeout, |wait| wait.0);
+        let limit = self.body_timeout.min(limit);
+        let body = accepted.map(|()| read_body(&head.headers, body, self.max_body, limit));
+        async move {
+            let question = WeatherRequest::parse(&body?.await?)?;
+            // What is sent on is the question alone, not whatever else the caller put around it.
+            let json = serde_json::to_vec(&question).map_err(Error::Internal)?;
+            Ok(Question { json, wait })
+        }
     }
 }
 

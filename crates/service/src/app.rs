@@ -5,7 +5,13 @@
 //! The shortcut is nothing but faster: the same handler is among the routes, which also know what else may be asked
 //! of its path.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::Any,
+    convert::Infallible,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -13,7 +19,10 @@ use axum::{
     http::Method,
     response::{IntoResponse, Response},
 };
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
 use tower::Service;
 
 use crate::{Correlation, Exchanges, Problem};
@@ -67,13 +76,19 @@ impl App {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(mut self, request: Request) -> Response {
+    pub(crate) fn answer(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
         match &self.shortcut {
-            Some(shortcut) if shortcut.leads_to(&request) => shortcut.answer(request).await,
-            _ => match self.routes.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+            Some(shortcut) if shortcut.leads_to(&request) => {
+                Either::Left(Arc::clone(shortcut).answer(request))
+            }
+            _ => {
+                let answer = self.routes.clone().call(request);
+                let answer = answer.map(|answer: Result<Response, Infallible>| match answer {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                });
+                Either::Right(answer)
+            }
         }
     }
 }
@@ -83,14 +98,20 @@ impl Shortcut {
         request.method() == self.method && request.uri().path() == self.path
     }
 
-    async fn answer(&self, request: Request) -> Response {
-        let answer = async |who, request| {
+    fn answer(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send {
+        let begun = self.exchanges.begin(self.path, &request);
+        let called = AssertUnwindSafe(|| (self.handler)(begun.who, request));
+        let called = catch_unwind(called);
+        async move {
+            let answer = async {
+                let handled = AssertUnwindSafe(called?).catch_unwind().await?;
+                Ok::<_, Box<dyn Any + Send>>(handled)
+            };
             // The panic itself is in the log by now; it is a bug, whoever called.
-            let handled = AssertUnwindSafe(async { (self.handler)(who, request).await });
-            let handled = handled.catch_unwind().await;
-            handled.unwrap_or_else(|_panic| Problem::internal().into_response())
-        };
-        self.exchanges.exchange(self.path, request, answer).await
+            let answer = answer
+                .map(|answer| answer.unwrap_or_else(|_panic| Problem::internal().into_response()));
+            self.exchanges.end(self.path, begun, answer).await
+        }
     }
 }
 

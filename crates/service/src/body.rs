@@ -7,6 +7,10 @@ use axum::{
     http::{HeaderMap, header},
 };
 use bytes::BytesMut;
+use futures_util::{
+    FutureExt,
+    future::{Either, ready},
+};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
@@ -39,12 +43,14 @@ pub enum BodyError {
 ///
 /// A `Content-Length` over the bound is refused before anything is read, so that a client which sent
 /// `Expect: 100-continue` is not asked to go on.
-pub async fn read_body(
+///
+/// Nothing of the headers is kept while the body is awaited.
+pub fn read_body(
     headers: &HeaderMap,
     body: Body,
     max: usize,
     limit: Duration,
-) -> Result<Bytes, BodyError> {
+) -> impl Future<Output = Result<Bytes, BodyError>> + Send + use<> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -52,11 +58,10 @@ pub async fn read_body(
         if !headers.contains_key(header::EXPECT) {
             linger(body);
         }
-        return Err(BodyError::TooLarge { max });
+        return Either::Left(ready(Err(BodyError::TooLarge { max })));
     }
-    timeout(limit, collect(body, max))
-        .await
-        .unwrap_or(Err(BodyError::TooSlow { limit }))
+    let body = timeout(limit, collect(body, max));
+    Either::Right(body.map(move |body| body.unwrap_or(Err(BodyError::TooSlow { limit }))))
 }
 
 async fn collect(mut body: Body, max: usize) -> Result<Bytes, BodyError> {

@@ -19,7 +19,7 @@ use crate::{
     correlation::{Correlation, X_REQUEST_ID, callers_id},
     http_metrics::HttpMetrics,
     problem::Problem,
-    spans::Spans,
+    spans::{ServerSpan, Spans},
 };
 
 /// Most header fields of a request. hyper itself refuses more than 100, without a body.
@@ -81,35 +81,62 @@ impl Exchanges {
 /// As a layer of routes.
 async fn around_route(
     State(exchanges): State<Arc<Exchanges>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let run = |who, mut request: Request| {
-        request.extensions_mut().insert::<Correlation>(who);
-        next.run(request)
-    };
-    exchanges.exchange(route, request, run).await
+    let begun = exchanges.begin(route, &request);
+    request.extensions_mut().insert::<Correlation>(begun.who);
+    exchanges.end(route, begun, next.run(request)).await
+}
+
+/// A request whose head was looked at.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// Who it is.
+    pub(crate) who: Correlation,
+    span: ServerSpan,
+    /// What its caller calls it.
+    echoed: Option<HeaderValue>,
+    method: Method,
+    /// Whether its head is within the bounds.
+    fits: bool,
 }
 
 impl Exchanges {
-    /// One request from its head to its answer, which `answer` gives.
-    pub(crate) async fn exchange<F: Future<Output = Response>>(
+    /// Looks at the head of a request.
+    pub(crate) fn begin(&self, route: &str, request: &Request) -> Begun {
+        let id = Uuid::now_v7();
+        let (trace, span) = self.spans.begin(route, request, id);
+        Begun {
+            who: Correlation { id, trace },
+            span,
+            // A copy: the head lies in the buffer of its connection, which is to be used again.
+            echoed: callers_id(request.headers())
+                .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()),
+            method: request.method().clone(),
+            fits: head_fits(request, self.max_headers),
+        }
+    }
+
+    /// The answer to a request, which is `answer` if its head is within the bounds.
+    pub(crate) async fn end(
         &self,
         route: &str,
-        request: Request,
-        answer: impl FnOnce(Correlation, Request) -> F,
+        begun: Begun,
+        answer: impl Future<Output = Response>,
     ) -> Response {
-        let id = Uuid::now_v7();
-        let (trace, mut span) = self.spans.begin(route, &request, id);
-        let who = Correlation { id, trace };
-        let echoed = callers_id(request.headers()).cloned();
-        let mut measurement = self.metrics.begin(request.method(), route);
-        let method = request.method().clone();
-
-        let mut response = if head_fits(&request, self.max_headers) {
-            answer(who, request).await
+        let Begun {
+            who,
+            mut span,
+            echoed,
+            method,
+            fits,
+        } = begun;
+        let mut measurement = self.metrics.begin(&method, route);
+        let mut response = if fits {
+            answer.await
         } else {
             Problem::headers_too_large(MAX_HEADER_FIELDS, self.max_headers).into_response()
         };
@@ -120,8 +147,8 @@ impl Exchanges {
         let elapsed = measurement.answered(response.status());
         span.answered(response.status());
         tracing::debug!(
-            request_id = %id,
-            trace_id = TraceContext::log_id(trace),
+            request_id = %who.id,
+            trace_id = TraceContext::log_id(who.trace),
             callers_id = echoed.as_ref().and_then(|id| id.to_str().ok()),
             %method,
             route,

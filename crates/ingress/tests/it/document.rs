@@ -88,7 +88,13 @@ async fn the_schemas_are_those_of_the_messages() {
         assert_eq!(described, sent, "{schema}");
     };
     let question = WeatherRequest::new("Oslo", "x").unwrap();
-    let reply = WeatherReply::new(Uuid::nil(), question.clone(), "2031-02-28".into(), 1, "Cool".into());
+    let reply = WeatherReply::new(
+        Uuid::nil(),
+        question.clone(),
+        "2031-02-28".into(),
+        1,
+        "Cool".into(),
+    );
     check("WeatherRequest", serde_json::to_value(&question).unwrap());
     check("WeatherReply", serde_json::to_value(&reply).unwrap());
     let problem = ProblemDocument {

@@ -132,6 +132,12 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Handling(Activity);
 
+impl Handling {
+    pub(super) fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+}
+
 impl Drop for Handling {
     fn drop(&mut self) {
         let mut state = self.0.lock();

@@ -70,7 +70,7 @@ pub(super) async fn serve(
     mut stage: watch::Receiver<Stage>,
 ) {
     let activity = Activity::new();
-    let service = service_fn(|request| exchange(app.clone(), activity.clone(), request));
+    let service = service_fn(|request| exchange(&app, &activity, request));
     let io = TokioIo::new(Observed::new(stream, activity.clone()));
     let mut connection = pin!(protocol.serve_connection(io, service));
     let mut alarm = pin!(sleep_until(Instant::now() + limits.header_timeout));
@@ -131,20 +131,26 @@ enum End {
     Overdue(Overdue),
 }
 
-async fn exchange(
-    app: App,
-    activity: Activity,
+/// One request. No `async fn`, nor is what this calls: each of those would keep a place of its own for the request in
+/// the state of the connection, which is to be small enough to be still in the cache when it is needed again.
+fn exchange(
+    app: &App,
+    activity: &Activity,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
     let http2 = request.version() == Version::HTTP_2;
-    let _handling = activity.begin(http2);
-    let mut response = app.answer(request.map(Body::new)).await;
-    if !http2 && (activity.is_draining() || leaves_input_unread(response.status())) {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let handling = activity.begin(http2);
+    let answer = app.answer(request.map(Body::new));
+    async move {
+        let mut response = answer.await;
+        if !http2 && (handling.is_draining() || leaves_input_unread(response.status())) {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        drop(handling);
+        Ok(response)
     }
-    Ok(response)
 }
 
 /// Whether this answer was given before the request was read to its end, so that what follows on the
