@@ -13,6 +13,10 @@ use axum::{
     response::Response,
 };
 use common::message::WeatherRequest;
+use futures_util::{
+    FutureExt,
+    future::{Either, ready},
+};
 use itoa::Buffer;
 use service::{Correlation, read_body};
 use streams::{Client, Options, Reply};
@@ -66,14 +70,13 @@ impl Weather {
         request: Request,
     ) -> impl Future<Output = Result<Response, Error>> + Send {
         let began = Instant::now();
-        let question = self.question(request);
-        async move {
-            let answer = match question.await {
+        self.question(request).then(move |question| async move {
+            let answer = match question {
                 Ok(question) => self.ask(who, began, question).await,
                 Err(error) => Err(error),
             };
             answer.inspect_err(|error| self.failures.log(who, error))
-        }
+        })
     }
 
     /// Asks for the weather and waits for it. Dropped, which hyper does when the caller hangs up, it takes
@@ -101,17 +104,19 @@ impl Weather {
         request: Request,
     ) -> impl Future<Output = Result<Question, Error>> + Send + use<> {
         let (head, body) = request.into_parts();
-        let accepted = media_type::check(&head.headers);
+        if let Err(refusal) = media_type::check(&head.headers) {
+            return Either::Left(ready(Err(refusal.into())));
+        }
         let wait = prefer::wait(&head.headers).filter(|wait| wait.0 < self.request_timeout);
         let limit = wait.map_or(self.request_timeout, |wait| wait.0);
         let limit = self.body_timeout.min(limit);
-        let body = accepted.map(|()| read_body(&head.headers, body, self.max_body, limit));
-        async move {
-            let question = WeatherRequest::parse(&body?.await?)?;
+        let body = read_body(&head.headers, body, self.max_body, limit);
+        Either::Right(body.map(move |body| {
+            let question = WeatherRequest::parse(&body?)?;
             // What is sent on is the question alone, not whatever else the caller put around it.
             let json = serde_json::to_vec(&question).map_err(Error::Internal)?;
             Ok(Question { json, wait })
-        }
+        }))
     }
 }
 

@@ -87,7 +87,8 @@ impl App {
                     Ok(response) => response,
                     Err(never) => match never {},
                 });
-                Either::Right(answer)
+                // Boxed, since what is answered by the shortcut would have to have room for this.
+                Either::Right(answer.boxed())
             }
         }
     }

@@ -13,6 +13,7 @@ use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, Version, header},
 };
+use futures_util::FutureExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -131,8 +132,8 @@ enum End {
     Overdue(Overdue),
 }
 
-/// One request. No `async fn`, nor is what this calls: each of those would keep a place of its own for the request in
-/// the state of the connection, which is to be small enough to be still in the cache when it is needed again.
+/// One request. No `async fn`, nor is what this calls: each of those keeps several places for what it is given in the
+/// state of the connection, which is to be small enough to be still in the cache when it is needed again.
 fn exchange(
     app: &App,
     activity: &Activity,
@@ -140,9 +141,7 @@ fn exchange(
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
     let http2 = request.version() == Version::HTTP_2;
     let handling = activity.begin(http2);
-    let answer = app.answer(request.map(Body::new));
-    async move {
-        let mut response = answer.await;
+    app.answer(request.map(Body::new)).map(move |mut response| {
         if !http2 && (handling.is_draining() || leaves_input_unread(response.status())) {
             response
                 .headers_mut()
@@ -150,7 +149,7 @@ fn exchange(
         }
         drop(handling);
         Ok(response)
-    }
+    })
 }
 
 /// Whether this answer was given before the request was read to its end, so that what follows on the

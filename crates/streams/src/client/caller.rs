@@ -1,6 +1,9 @@
 //! A caller, from parking to leaving.
 
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +19,7 @@ use crate::error::{Fault, RequestError};
 pub(super) struct Caller<'a> {
     shared: &'a Shared,
     id: Uuid,
+    deadline: Instant,
     /// Its place in the outbox.
     ticket: Option<Ticket>,
     answer: oneshot::Receiver<Answer>,
@@ -23,7 +27,11 @@ pub(super) struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     /// Parks a caller under this id.
-    pub(super) fn park(shared: &'a Shared, id: Uuid) -> Result<Self, RequestError> {
+    pub(super) fn park(
+        shared: &'a Shared,
+        id: Uuid,
+        deadline: Instant,
+    ) -> Result<Self, RequestError> {
         let answer = shared.waiting.park(id).map_err(|reason| match reason {
             NotParked::Duplicate => RequestError::DuplicateId,
             NotParked::Closed => RequestError::Closed,
@@ -32,16 +40,20 @@ impl<'a> Caller<'a> {
         Ok(Self {
             shared,
             id,
+            deadline,
             ticket: None,
             answer,
         })
     }
 
-    /// Hands the request to the writer and waits for the answer until the deadline.
-    pub(super) async fn send(mut self, parcel: Parcel) -> Result<Reply, RequestError> {
-        let deadline = parcel.deadline;
+    /// Hands the request to the writer.
+    pub(super) fn send(&mut self, parcel: Parcel) {
         self.ticket = Some(self.shared.outbox.push(parcel));
-        match timeout_at(deadline, &mut self.answer).await {
+    }
+
+    /// Waits for the answer until the deadline.
+    pub(super) async fn reply(mut self) -> Result<Reply, RequestError> {
+        match timeout_at(self.deadline, &mut self.answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_closed)) => Err(RequestError::Closed),
             Err(_elapsed) => self.give_up(),
@@ -97,9 +109,9 @@ mod tests {
         let config = ClientConfig::new("redis://127.0.0.1:1", names);
         let (shared, _loops) = loops::start(config).expect("valid");
         let id = Uuid::now_v7();
-        let first = Caller::park(&shared, id).expect("free");
+        let first = Caller::park(&shared, id, Instant::now()).expect("free");
         shared.waiting.answer(id, Err(RequestError::Panicked));
-        let mut next = Caller::park(&shared, id).expect("free again");
+        let mut next = Caller::park(&shared, id, Instant::now()).expect("free again");
         drop(first);
         assert!(next.answer.try_recv().is_err());
         shared.waiting.answer(id, Err(RequestError::Panicked));

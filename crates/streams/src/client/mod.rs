@@ -31,7 +31,7 @@ use common::breaker::State;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use self::{caller::Caller, loops::Loops, outbox::Parcel, shared::Shared};
+use self::{admission::Admitted, caller::Caller, loops::Loops, outbox::Parcel, shared::Shared};
 pub use self::{options::Options, reply::Reply};
 use crate::{
     config::ClientConfig,
@@ -91,8 +91,21 @@ impl Client {
         body: impl Into<Bytes>,
         options: Options,
     ) -> Result<Reply, RequestError> {
+        let (caller, admitted) = self.begin(body.into(), options)?;
+        let reply = caller.reply().await?;
+        if let Some(predicted) = admitted.predicted {
+            self.shared.metrics.compare(predicted, reply.queue);
+        }
+        Ok(reply)
+    }
+
+    /// Lets a request in and hands it to the writer.
+    fn begin(
+        &self,
+        body: Bytes,
+        options: Options,
+    ) -> Result<(Caller<'_>, Admitted<'_>), RequestError> {
         let shared = &*self.shared;
-        let body = body.into();
         shared.asked.fetch_add(1, Ordering::Relaxed);
         if body.len() > shared.max_body {
             return Err(RequestError::TooLarge {
@@ -113,9 +126,9 @@ impl Client {
         let deadline = now + options.within;
         let id = options.id.unwrap_or_else(Uuid::now_v7);
         let parent = shared.traces.sampled(options.traceparent.as_deref());
-        let caller = Caller::park(shared, id)?;
+        let mut caller = Caller::park(shared, id, deadline)?;
         let span = shared.traces.send(parent, id);
-        let parcel = Parcel {
+        caller.send(Parcel {
             id,
             body,
             content_type: options.content_type,
@@ -123,12 +136,8 @@ impl Client {
             deadline,
             send_by: deadline.min(now + shared.send_timeout),
             span,
-        };
-        let reply = caller.send(parcel).await?;
-        if let Some(predicted) = admitted.predicted {
-            shared.metrics.compare(predicted, reply.queue);
-        }
-        Ok(reply)
+        });
+        Ok((caller, admitted))
     }
 
     /// Whether requests can be served now: the reply reader is in place, Redis answers and the circuit
