@@ -22,6 +22,9 @@ use crate::{
 /// While a provider is down, every request fails in the same way; so often is that worth a line.
 const SAME_FAILURE_LOGGED_EVERY: Duration = Duration::from_secs(1);
 
+/// Room for the JSON of nearly every reply, in bytes.
+const USUAL_REPLY: usize = 256;
+
 /// Serves requests; the engine calls it for one request per terminal at a time.
 #[derive(Debug)]
 pub(crate) struct Handler {
@@ -105,7 +108,9 @@ impl Handler {
             weather.temperature_c,
             weather.summary.to_owned(),
         );
-        Ok(serde_json::to_vec(&reply)?.into())
+        let mut json = Vec::with_capacity(USUAL_REPLY);
+        serde_json::to_writer(&mut json, &reply)?;
+        Ok(json.into())
     }
 
     fn log(&self, request: &Request, trace: Option<TraceContext>, error: &HandlerError) {

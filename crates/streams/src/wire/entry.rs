@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{WireError, fault::checked, resp::Value};
 
@@ -38,12 +39,15 @@ impl FromStr for EntryId {
     }
 }
 
+/// Names and values. A request has one field, as have many entries with replies.
+pub(crate) type Fields = SmallVec<[(Bytes, Bytes); 1]>;
+
 /// An entry as it lies on the stream. `fields` is `None` where the entry was deleted while a worker
 /// still had it: then only its pending reference is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub id: EntryId,
-    pub fields: Option<Vec<(Bytes, Bytes)>>,
+    pub fields: Option<Fields>,
     /// How often it had been delivered before, where the command says so (`CLAIM`).
     pub deliveries_before: Option<u64>,
 }
@@ -146,7 +150,7 @@ fn entry(value: Value) -> Result<Entry, WireError> {
         Value::Nil => None,
         fields => {
             let mut flat = array(fields)?.into_iter();
-            let mut pairs = Vec::with_capacity(flat.len() / 2);
+            let mut pairs = Fields::with_capacity(flat.len() / 2);
             while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
                 pairs.push((bytes(name)?, bytes(value)?));
             }
@@ -188,7 +192,7 @@ mod tests {
             vec![
                 Entry {
                     id: EntryId { ms: 1, seq: 2 },
-                    fields: Some(vec![("f".into(), "v".into())]),
+                    fields: Some(smallvec::smallvec![("f".into(), "v".into())]),
                     deliveries_before: None
                 },
                 Entry {

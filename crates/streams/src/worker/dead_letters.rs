@@ -107,7 +107,7 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
             work: Default::default(),
             deliveries,
         };
-        (envelope.reply_to, id, reply.encode().freeze())
+        (envelope.reply_to, id, reply.encode())
     });
     core.settle
         .push(Finished::new(in_hand, reply, core.settle_by()));

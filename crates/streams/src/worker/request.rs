@@ -39,8 +39,6 @@ where
     F: Future<Output = Result<B, Failure>> + Send + 'static,
     B: Into<Bytes>,
 {
-    Arc::new(move |request| {
-        let reply = handler(request);
-        async move { reply.await.map(Into::into) }.boxed()
-    })
+    // No `async` block: it would have room for the handler's future twice.
+    Arc::new(move |request| handler(request).map(|reply| reply.map(Into::into)).boxed())
 }

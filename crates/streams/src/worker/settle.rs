@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use common::trace::Span;
 use tokio::{
     select,
@@ -43,7 +43,7 @@ pub(super) const MOST: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 
 /// The stream that a reply goes to, if it is not the response stream; the request; the envelope.
-pub(super) type AddressedReply = (Option<String>, Uuid, Bytes);
+pub(super) type AddressedReply = (Option<String>, Uuid, BytesMut);
 
 /// A request that is done with, and what is left to do for it.
 pub(super) struct Finished {

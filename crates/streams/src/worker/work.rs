@@ -173,8 +173,7 @@ impl Called {
             work,
             deliveries: self.deliveries,
         }
-        .encode()
-        .freeze();
+        .encode();
         self.in_hand.worked = true;
         let reply = (self.reply_to, self.id, reply);
         Finished::new(self.in_hand, Some(reply), self.deadline).traced(sending)
