@@ -256,6 +256,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn answers_are_asked_for_some_by_some_and_all_before_anything_else_is_sent() {
+        let (mut exchange, mut server) = connected();
+        exchange.begin(pings(3), SHORT).await.expect("sent");
+        server.write_all(b":1\r\n:2\r\n").await.expect("open");
+        let first = exchange.answers(2, SHORT).await;
+        assert_eq!(first.expect("two"), [Value::Int(1), Value::Int(2)]);
+        assert!(refusal(&mut exchange).await.contains("broken off"));
+        assert!(exchange.answers(2, SHORT).await.is_err(), "one is left");
+        server.write_all(b":3\r\n").await.expect("open");
+        let last = exchange.answers(1, SHORT).await;
+        assert_eq!(last.expect("the third"), [Value::Int(3)]);
+        exchange.begin(pings(1), SHORT).await.expect("sent again");
+    }
+
+    #[tokio::test]
     async fn a_connection_that_was_closed_meanwhile_is_not_written_to() {
         let (mut exchange, server) = connected();
         drop(server);

@@ -8,6 +8,7 @@
 
 mod acl;
 mod admission;
+mod along;
 mod chaos;
 mod connections;
 mod dead_letters;
