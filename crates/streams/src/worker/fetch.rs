@@ -22,7 +22,7 @@
 //! The first read after a failure does not wait on the server, so that this part counts as up when, and
 //! only when, a read succeeded.
 //!
-//! What handlers are done with at once is settled [along](super::along) with the next read, which asks for as many more:
+//! What handlers are done with at once is settled along with the next read ([`along`]), which asks for as many more:
 //! their terminals are free by the time it is carried out. Were one of them not free after all, since Redis refused
 //! its reply, what came for it is handed back.
 

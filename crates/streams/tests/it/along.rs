@@ -60,7 +60,7 @@ async fn a_terminal_that_is_not_free_after_all_takes_nothing() {
     .await;
     tokio::time::sleep(LEASE).await;
     let first = ("first".to_owned(), 1);
-    assert_eq!(*served.lock().unwrap(), [first.clone()]);
+    assert_eq!(served.lock().unwrap()[..], *std::slice::from_ref(&first));
     service
         .redis
         .command::<()>(&["DEL", responses])

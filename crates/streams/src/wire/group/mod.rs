@@ -2,8 +2,8 @@
 //!
 //! Taking work: what is new ([`read`]) by `XREADGROUP` (with `CLAIM` where there is one), what is pending ([`take`]) by
 //! `XPENDING` and `XCLAIM`. Keeping it, or giving it back ([`keep`]): `XCLAIM` by a script that looks at the owner.
-//! Settling it ([`settle`], [`one_by_one`]): the reply's `XADD`, then delete and acknowledge, in one write, which may be
-//! that of a read. Tidying up after workers that are gone ([`consumers`]).
+//! Settling it ([`settle`], [`one_by_one`]): the reply's `XADD`, then delete and acknowledge, in one write, which may
+//! be that of a read. Tidying up after workers that are gone ([`consumers`]).
 
 mod consumers;
 mod keep;
