@@ -87,8 +87,8 @@ impl Weather {
         began: Instant,
         Question { json, wait }: Question,
     ) -> Result<Response, Error> {
-        let timeout = wait.map_or(self.request_timeout, |wait| wait.0);
-        let mut options = Options::within(timeout.saturating_sub(began.elapsed()))
+        let patience = self.patience(wait);
+        let mut options = Options::within(patience.saturating_sub(began.elapsed()))
             .id(who.id)
             .content_type(JSON);
         if let Some(trace) = who.trace {
@@ -96,6 +96,11 @@ impl Weather {
         }
         let reply = self.client.request(json, options).await?;
         Ok(answer(reply, began.elapsed(), wait))
+    }
+
+    /// How long a caller waits.
+    fn patience(&self, wait: Option<Wait>) -> Duration {
+        wait.map_or(self.request_timeout, |wait| wait.0)
     }
 
     /// What is asked.
@@ -108,8 +113,7 @@ impl Weather {
             return Either::Left(ready(Err(refusal.into())));
         }
         let wait = prefer::wait(&head.headers).filter(|wait| wait.0 < self.request_timeout);
-        let limit = wait.map_or(self.request_timeout, |wait| wait.0);
-        let limit = self.body_timeout.min(limit);
+        let limit = self.body_timeout.min(self.patience(wait));
         let body = read_body(&head.headers, body, self.max_body, limit);
         Either::Right(body.map(move |body| {
             let question = WeatherRequest::parse(&body?)?;

@@ -65,32 +65,26 @@ pub fn read_body(
 }
 
 async fn collect(mut body: Body, max: usize) -> Result<Bytes, BodyError> {
-    // Nearly every body comes in one piece, which is then the whole.
-    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    let mut whole = Bytes::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
         let Ok(piece) = frame.into_data() else {
             continue; // Trailers.
         };
-        if first.len() + whole.len() + piece.len() > max {
+        if whole.len() + piece.len() > max {
             linger(body);
             return Err(BodyError::TooLarge { max });
         }
-        if first.is_empty() && whole.is_empty() {
-            first = piece;
+        if whole.is_empty() {
+            // Nearly every body comes in one piece, which is then the whole.
+            whole = piece;
             continue;
         }
-        if whole.is_empty() {
-            whole.extend_from_slice(&first);
-            first = Bytes::new();
-        }
-        whole.extend_from_slice(&piece);
+        let mut longer = BytesMut::from(whole);
+        longer.extend_from_slice(&piece);
+        whole = longer.freeze();
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    Ok(whole)
 }
 
 fn linger(mut body: Body) {

@@ -76,6 +76,13 @@ pub(super) async fn serve(
     let mut connection = pin!(protocol.serve_connection(io, service));
     let mut alarm = pin!(sleep_until(Instant::now() + limits.header_timeout));
     let mut told_to_leave = false;
+    // Made once: to ask for news anew at each poll is a queue entered and left each time.
+    let mut cut_off = pin!(async {
+        if stage.wait_for(|it| *it == Stage::Draining).await.is_ok() {
+            activity.drain();
+            let _closed = stage.changed().await;
+        }
+    });
     loop {
         let end = poll_fn(|cx| {
             if !told_to_leave && activity.wants_goaway() {
@@ -102,10 +109,7 @@ pub(super) async fn serve(
         tokio::select! {
             // In this order, so that a response that is ready together with the news is told to be the last.
             biased;
-            changed = stage.changed() => match changed {
-                Ok(()) => activity.drain(),
-                Err(_) => return,
-            },
+            () = &mut cut_off => return,
             end = end => match end {
                 End::Overdue(Overdue::Idle) if !activity.is_draining() => {
                     activity.drain();

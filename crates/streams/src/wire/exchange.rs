@@ -84,9 +84,7 @@ impl Exchange {
             self.write(commands).await?;
             self.read_answers(count).await
         };
-        timeout(within, both)
-            .await
-            .unwrap_or(Err(Unanswered::TimedOut(within)))
+        in_time(within, both).await
     }
 
     /// Sends these commands, whose [answers](Self::answers) are all to be asked for before anything else is sent.
@@ -95,9 +93,7 @@ impl Exchange {
         commands: Commands,
         within: Duration,
     ) -> Result<(), Unanswered> {
-        timeout(within, self.write(commands))
-            .await
-            .unwrap_or(Err(Unanswered::TimedOut(within)))
+        in_time(within, self.write(commands)).await
     }
 
     /// The next so many answers to what was sent, refusals included.
@@ -106,9 +102,7 @@ impl Exchange {
         count: usize,
         within: Duration,
     ) -> Result<Vec<Value>, Unanswered> {
-        timeout(within, self.read_answers(count))
-            .await
-            .unwrap_or(Err(Unanswered::TimedOut(within)))
+        in_time(within, self.read_answers(count)).await
     }
 
     /// Whether something can be sent. A connection that was closed while nobody used it is found out here, before
@@ -172,6 +166,15 @@ impl Exchange {
         }
         Ok(answers)
     }
+}
+
+async fn in_time<T>(
+    within: Duration,
+    exchange: impl Future<Output = Result<T, Unanswered>>,
+) -> Result<T, Unanswered> {
+    timeout(within, exchange)
+        .await
+        .unwrap_or(Err(Unanswered::TimedOut(within)))
 }
 
 impl From<io::Error> for Unanswered {

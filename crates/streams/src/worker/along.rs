@@ -4,9 +4,12 @@
 //! Only what goes well is done with here. What broke off or was refused goes to the loop of [`settle`](super::settle),
 //! and as long as that one has a trouble everything does.
 
+use tokio::time::Instant;
+
 use super::{
     core::Core,
-    settle::{Finished, broken_off, sent_off},
+    finished::Finished,
+    settle::{MOST, broken_off, sent_off},
 };
 use crate::{
     error::Fault,
@@ -16,29 +19,37 @@ use crate::{
 /// Most bytes of replies that go along with a read; what is more is not held up by the read, nor the read by it.
 const MOST_BYTES: usize = 256 << 10;
 
+/// Whether anything may go along now.
+pub(super) fn is_open(core: &Core) -> bool {
+    core.status.fault_of("settle").is_none()
+}
+
 /// Whether all of these may go along.
 pub(super) fn may_go(core: &Core, done: &[Finished]) -> bool {
     let bytes: usize = done.iter().map(Finished::bytes).sum();
-    bytes <= MOST_BYTES && core.status.fault_of("settle").is_none()
+    is_open(core) && done.len() <= MOST && bytes <= MOST_BYTES
 }
 
-/// Reads, and settles what is done on the way. Nothing of it is left behind, whatever becomes of the read.
+/// Reads, and settles what is done on the way. Nothing of it is left behind, whatever becomes of the read. The second
+/// is when the terminals of what was done were free.
 pub(super) async fn read(
     core: &Core,
     connection: &mut Connection,
     read: Read,
     done: Vec<Finished>,
-) -> Result<Fetched, WireError> {
+) -> Result<(Fetched, Instant), WireError> {
     let mut done = Unsettled { core, done };
     let batch = done.as_settled();
     let retention = core.reply_retention;
-    let mut reading = core.group.read(connection, read, &batch, retention).await?;
+    let reading = core.group.read(connection, read, &batch, retention).await?;
     if !batch.is_empty() {
         let answered = reading.settled(connection, &batch).await?;
         drop(batch);
         done.answered(answered);
     }
-    reading.fetched(connection).await
+    let free_since = Instant::now();
+    let fetched = reading.fetched(connection).await?;
+    Ok((fetched, free_since))
 }
 
 /// Goes to the loop that settles unless it is known what became of it.
@@ -62,11 +73,10 @@ impl Unsettled<'_> {
                     // They are found out again, and deleted, on a connection where that is possible.
                     settled.not_acked(WireError::new(Fault::NoGroup, "the group was lost"));
                 }
-                let mut left = Vec::new();
-                sent_off(self.core, settled, done, &mut left);
-                left.into_iter().for_each(|finished| queue.push(finished));
+                let (left, _refusal) = sent_off(self.core, settled, done);
+                queue.leave(left);
             }
-            Answered::Refused(_) => done.into_iter().for_each(|finished| queue.push(finished)),
+            Answered::Refused(_) => queue.leave(done),
         }
     }
 }
@@ -75,7 +85,7 @@ impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         let done = std::mem::take(&mut self.done);
         if !done.is_empty() {
-            broken_off(self.core, done).for_each(|finished| self.core.settle.push(finished));
+            self.core.settle.leave(broken_off(self.core, done));
         }
     }
 }

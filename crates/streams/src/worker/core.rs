@@ -12,7 +12,7 @@ use std::{
 use common::telemetry::LogThrottle;
 use tokio::time::Instant;
 
-use super::{dead_letters::Cause, metrics::WorkerMetrics, running::Running, settle::SettleQueue};
+use super::{dead_letters::Cause, finished::SettleQueue, metrics::WorkerMetrics, running::Running};
 use crate::{
     clock::RedisClock,
     config::WorkerConfig,

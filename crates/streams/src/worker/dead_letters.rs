@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{core::Core, running::InHand, settle::Finished};
+use super::{core::Core, finished::Finished, running::InHand};
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
     link::Link,

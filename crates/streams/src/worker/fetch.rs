@@ -12,19 +12,15 @@
 //! After a reconnect, entries may have been delivered to a connection that broke before they arrived:
 //! whatever is pending for this worker and not running is taken again, as the same delivery.
 //!
-//! A request that ends its worker takes along what the worker had in hand besides, and all of that lapses
-//! and is delivered again at the same time. So that the innocent do not die with it until they are dead
-//! letters together, a worker makes only one last delivery at a time: of two requests that died with the
-//! same workers, one is then alone among its like, and only the one to blame dies once more.
-//!
 //! The group is made only where a read found it missing, never to be safe: under memory pressure a
 //! creation is refused while reads go on, and a worker that reconnects then must still drain the stream.
 //! The first read after a failure does not wait on the server, so that this part counts as up when, and
 //! only when, a read succeeded.
 //!
-//! What handlers are done with at once is settled along with the next read ([`along`]), which asks for as many more:
-//! their terminals are free by the time it is carried out. Were one of them not free after all, since Redis refused
-//! its reply, what came for it is handed back.
+//! What is done by then is settled along with the next read ([`along`]), which asks for as many more: their terminals
+//! are free by the time it is carried out. So it is with what handlers are done with at once, and where all terminals
+//! are busy with the next of them that is done. Were one of them not free after all, since Redis refused its reply,
+//! what came for it is handed back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,13 +30,16 @@ use tokio::{
     time::Instant,
 };
 
-use super::{along, core::Core, request::Handler, settle::Finished, take::take, work::Work};
+use super::{
+    along, core::Core, finished::Finished, last_chance::LastChance, request::Handler, take::take,
+    work::Work,
+};
 use crate::{
     error::Fault,
     link::Link,
     mutex::lock,
     read_limit::ReadLimit,
-    wire::{Claim, Delivery, EntryId, Fetched, Group, PendingEntry, Read, Whose, WireError},
+    wire::{Claim, Fetched, Group, PendingEntry, Read, Whose, WireError},
 };
 
 /// Sweeps per lease where there is no `CLAIM`.
@@ -65,7 +64,7 @@ pub(super) struct Fetch {
     pub handler: Handler,
     /// Whether handlers are asked whether they are done at once.
     pub asks_here: bool,
-    /// What they are done with, to go along with the next read.
+    /// What is done, to go along with the next read.
     pub done: Vec<Finished>,
     pub link: Link,
     pub terminals: Arc<Semaphore>,
@@ -80,8 +79,7 @@ pub(super) struct Fetch {
     /// A read succeeded at some time, so that there was a group.
     pub group_seen: bool,
     pub next_sweep: Instant,
-    /// The last delivery that was made here, in hand still or not.
-    pub last_chance: Option<EntryId>,
+    pub last_chance: LastChance,
 }
 
 impl Fetch {
@@ -113,15 +111,19 @@ impl Fetch {
     /// All terminals that are free; nothing once the worker stops. At least one, unless something is done, whose
     /// terminal is about to be.
     async fn free(&mut self) -> Option<OwnedSemaphorePermit> {
-        let least = u32::from(self.done.is_empty());
-        let stop = &mut self.stop;
-        let mut free = select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return None,
-            free = Arc::clone(&self.terminals).acquire_many_owned(least) => free.ok()?,
-        };
+        let mut free = Arc::clone(&self.terminals).try_acquire_many_owned(0).ok()?;
         self.add_free(&mut free);
-        Some(free)
+        let may_go_along = self.link.is_proven() && along::is_open(&self.core);
+        while free.num_permits() == 0 && self.done.is_empty() {
+            select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                done = self.core.settle.for_read(), if may_go_along => self.done = done,
+                one = Arc::clone(&self.terminals).acquire_owned() => free.merge(one.ok()?),
+            }
+            self.add_free(&mut free);
+        }
+        (!*self.stop.borrow()).then_some(free)
     }
 
     fn add_free(&self, free: &mut OwnedSemaphorePermit) {
@@ -133,17 +135,72 @@ impl Fetch {
 
     /// Leaves what is done to the loop that settles.
     fn leave_done(&mut self) {
-        for finished in self.done.drain(..) {
-            self.core.settle.push(finished);
-        }
+        self.core.settle.leave(self.done.drain(..));
     }
 
     async fn round(&mut self, mut free: OwnedSemaphorePermit) -> Result<(), WireError> {
-        let core = Arc::clone(&self.core);
         self.link.connect().await?;
         let unproven = !self.link.is_proven();
+        self.catch_up(unproven, &mut free).await?;
+        let most = free.num_permits() + self.done.len();
+        let most = most.min(self.limit.get());
+        if most == 0 {
+            return Ok(());
+        }
+        let core = Arc::clone(&self.core);
+        let until_sweep = self.next_sweep.saturating_duration_since(Instant::now());
+        let take_over = !self.last_chance.is_taken();
+        let longest = if take_over {
+            MAX_BLOCK
+        } else {
+            core.group.lease / SWEEPS_PER_LEASE
+        };
+        let read = Read {
+            most,
+            block: (!unproven).then_some(until_sweep.min(longest)),
+            take_over,
+        };
+        let sent = Instant::now();
+        let overtaken = self.link.overtaken();
+        let done = std::mem::take(&mut self.done);
+        let were_free = free.num_permits();
+        let connection = self.link.connection()?;
+        let (mut fetched, others_since) = select! {
+            read = along::read(&core, connection, read, done) => read?,
+            error = overtaken => return Err(error),
+        };
+        self.link.succeeded();
+        self.limit.came(fetched.deliveries.len());
+        self.group_seen = true;
+        self.add_free(&mut free);
+        let put_off = self
+            .last_chance
+            .put_off(&mut fetched.deliveries, free.num_permits());
+        if !put_off.is_empty() {
+            // As if the delivery had not been made.
+            let connection = self.link.connection()?;
+            core.group.hand_back(connection, &put_off).await?;
+        }
+        let free_since = |terminal| {
+            if terminal < were_free {
+                sent
+            } else {
+                others_since
+            }
+        };
+        self.take_all(fetched, sent, free_since, &mut free);
+        Ok(())
+    }
+
+    /// What comes before a read: after a failure, and whenever it is time, what was delivered before. What is done
+    /// does not wait for that.
+    async fn catch_up(
+        &mut self,
+        unproven: bool,
+        free: &mut OwnedSemaphorePermit,
+    ) -> Result<(), WireError> {
+        let core = Arc::clone(&self.core);
         let sweeps = Instant::now() >= self.next_sweep;
-        // What is done does not wait for other commands than a read.
         if unproven || sweeps || !along::may_go(&core, &self.done) {
             self.leave_done();
         }
@@ -161,48 +218,11 @@ impl Fetch {
             }
         }
         if unproven {
-            self.take_again(&mut free).await?;
+            self.take_again(free).await?;
         }
         if sweeps {
-            self.sweep(&mut free).await?;
+            self.sweep(free).await?;
         }
-        // Nor is what was pending followed by anything new before all of it was taken.
-        if unproven || sweeps {
-            self.leave_done();
-        }
-        let most = free.num_permits() + self.done.len();
-        let most = most.min(self.limit.get());
-        if most == 0 {
-            return Ok(());
-        }
-        let until_sweep = self.next_sweep.saturating_duration_since(Instant::now());
-        let take_over = !self.has_last_chance();
-        let longest = if take_over {
-            MAX_BLOCK
-        } else {
-            core.group.lease / SWEEPS_PER_LEASE
-        };
-        let block = (!unproven).then_some(until_sweep.min(longest));
-        let sent = Instant::now();
-        let overtaken = self.link.overtaken();
-        let done = std::mem::take(&mut self.done);
-        let read = Read {
-            most,
-            block,
-            take_over,
-        };
-        let connection = self.link.connection()?;
-        let mut fetched = select! {
-            fetched = along::read(&core, connection, read, done) => fetched?,
-            error = overtaken => return Err(error),
-        };
-        self.link.succeeded();
-        self.limit.came(fetched.deliveries.len());
-        self.group_seen = true;
-        self.add_free(&mut free);
-        self.put_off(&mut fetched.deliveries, free.num_permits())
-            .await?;
-        self.take_all(fetched, sent, &mut free);
         Ok(())
     }
 
@@ -216,7 +236,8 @@ impl Fetch {
             .pending(connection, Whose::Own, Duration::ZERO, most)
             .await?;
         pending.retain(|row| !core.running.has(row.id));
-        self.keep_one_last_chance(&mut pending, |row| row.deliveries);
+        self.last_chance
+            .keep_one(&mut pending, |row| row.deliveries);
         pending.truncate(free.num_permits());
         self.claim(&pending, Claim::Own, free).await
     }
@@ -242,11 +263,12 @@ impl Fetch {
             let renewed = core.group.renew(connection, &own).await?;
             core.running.renewed(&renewed, sent);
         }
-        self.keep_one_last_chance(&mut lapsed, |row| row.deliveries + 1);
+        self.last_chance
+            .keep_one(&mut lapsed, |row| row.deliveries + 1);
         let more = lapsed.len() > free.num_permits();
         lapsed.truncate(free.num_permits());
         self.claim(&lapsed, Claim::Lapsed, free).await?;
-        let reads_take_over = reads_claim && !self.has_last_chance();
+        let reads_take_over = reads_claim && !self.last_chance.is_taken();
         let period = if more {
             // The next free terminal is for the rest of them: they have waited for a lease already.
             Duration::ZERO
@@ -273,80 +295,38 @@ impl Fetch {
             let sent = Instant::now();
             let fetched = core.group.claim(connection, now, claim).await?;
             self.limit.came(now.len());
-            self.take_all(fetched, sent, free);
+            self.take_all(fetched, sent, |_| sent, free);
+            // Nothing new comes before all that is pending was taken.
+            self.leave_done();
             pending = later;
         }
         Ok(())
     }
 
-    /// Whether a last delivery is in hand: then nothing is taken over that would be another. A read with
-    /// `CLAIM` cannot choose, so that it is left to the sweeps meanwhile.
-    fn has_last_chance(&self) -> bool {
-        self.last_chance
-            .is_some_and(|entry| self.core.running.has(entry))
-    }
-
-    /// Whether this is the last delivery before a request becomes a dead letter. Where it is the first as
-    /// well, nothing is known against the request.
-    fn is_last_chance(&self, deliveries: u64) -> bool {
-        deliveries > 1 && deliveries == self.core.max_deliveries
-    }
-
-    /// Of entries that could be claimed, drops all but one of those whose delivery would be their last.
-    fn keep_one_last_chance(
-        &self,
-        pending: &mut Vec<PendingEntry>,
-        deliveries: impl Fn(&PendingEntry) -> u64,
-    ) {
-        let mut one = self.has_last_chance();
-        pending.retain(|row| {
-            !self.is_last_chance(deliveries(row)) || !std::mem::replace(&mut one, true)
-        });
-    }
-
-    /// Of entries that were read, hands back, as if the delivery had not been made: all but one of those whose delivery
-    /// is their last, and what there are no `places` for.
-    async fn put_off(
+    /// Takes in hand what a command brought that was `sent` then, and calls the handlers. Each terminal was free for it
+    /// since a time of its own.
+    fn take_all(
         &mut self,
-        deliveries: &mut Vec<Delivery>,
-        mut places: usize,
-    ) -> Result<(), WireError> {
-        let mut one = self.has_last_chance();
-        let mut put_off = Vec::new();
-        deliveries.retain(|delivery| {
-            let id = delivery.entry.id;
-            let last = self.is_last_chance(delivery.deliveries);
-            // What runs here already was only given to us again, and goes on.
-            let is_new = (last || places == 0) && !self.core.running.has(id);
-            let takes = places > 0 && !(last && is_new && std::mem::replace(&mut one, true));
-            if takes {
-                places -= 1;
-            } else if is_new {
-                put_off.push(id);
-            }
-            takes
-        });
-        if !put_off.is_empty() {
-            let connection = self.link.connection()?;
-            self.core.group.hand_back(connection, &put_off).await?;
-        }
-        Ok(())
-    }
-
-    fn take_all(&mut self, fetched: Fetched, sent: Instant, free: &mut OwnedSemaphorePermit) {
+        fetched: Fetched,
+        sent: Instant,
+        free_since: impl Fn(usize) -> Instant,
+        free: &mut OwnedSemaphorePermit,
+    ) {
         if !lock(&self.core.clock).sample(sent, Instant::now(), fetched.redis_time) {
             tracing::warn!(
                 "Redis's clock was set; requests from before count their time from now on"
             );
         }
         let mut works: Vec<Work> = Vec::with_capacity(fetched.deliveries.len());
-        for delivery in fetched.deliveries {
+        for (nth, delivery) in fetched.deliveries.into_iter().enumerate() {
             // Never short: no more was asked for.
             let Some(terminal) = free.split(1) else {
                 break;
             };
-            if self.is_last_chance(delivery.deliveries) {
-                self.last_chance = Some(delivery.entry.id);
+            if self
+                .last_chance
+                .made(delivery.entry.id, delivery.deliveries)
+            {
                 // Until it is done reads take nothing over, so sweeps do.
                 let soon = Instant::now() + self.core.group.lease / SWEEPS_PER_LEASE;
                 self.next_sweep = self.next_sweep.min(soon);
@@ -354,7 +334,7 @@ impl Fetch {
             works.extend(take(
                 &self.core,
                 delivery,
-                sent,
+                free_since(nth),
                 fetched.redis_time,
                 terminal,
             ));

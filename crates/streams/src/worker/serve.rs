@@ -22,7 +22,9 @@ use super::{
     core::Core,
     drain::{self, Drained},
     fetch::{self, Fetch},
-    janitor, lease,
+    janitor,
+    last_chance::LastChance,
+    lease,
     request::Handler,
     settle,
 };
@@ -62,7 +64,7 @@ pub(super) async fn serve(
         group_missing: false,
         group_seen: false,
         next_sweep: Instant::now(),
-        last_chance: None,
+        last_chance: LastChance::new(&core),
     };
     let lease = lease::spawn(Arc::clone(&core), lease_stops).map_err(WorkerError::Thread)?;
     let fetch = tokio::spawn(fetch.run());

@@ -13,24 +13,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    future::pending,
+    sync::Arc,
 };
 
-use bytes::BytesMut;
-use common::trace::Span;
 use tokio::{
     select,
-    sync::Notify,
     time::{Instant, sleep_until},
 };
-use uuid::Uuid;
 
-use super::{core::Core, running::InHand};
+use super::{core::Core, finished::Finished};
 use crate::{
     error::Fault,
-    keys::StreamNames,
     link::{Link, pause_after},
-    mutex::lock,
     wire::{EntryId, Settled, SettledBatch, WireError},
     write_limit::WriteLimit,
 };
@@ -42,111 +37,6 @@ pub(super) const MOST: usize = 512;
 /// response timeout, or it would be repeated for ever. Where one did not, the next ones are smaller.
 const MOST_BYTES: usize = 4 << 20;
 
-/// The stream that a reply goes to, if it is not the response stream; the request; the envelope.
-pub(super) type AddressedReply = (Option<String>, Uuid, BytesMut);
-
-/// A request that is done with, and what is left to do for it.
-pub(super) struct Finished {
-    in_hand: InHand,
-    reply: Option<AddressedReply>,
-    /// Whether it is still to be deleted and acknowledged.
-    ack: bool,
-    /// When nobody waits for the reply any more.
-    deadline: Instant,
-    /// Attempts that failed in a row, and when the next may be made, if it has to wait.
-    failures: u32,
-    not_before: Option<Instant>,
-    /// Ends when it is sent off.
-    span: Span,
-}
-
-/// Work that finished and was not sent off yet. Bounded by the terminals.
-#[derive(Default)]
-pub(super) struct SettleQueue {
-    inner: Mutex<Inner>,
-    filled: Notify,
-}
-
-#[derive(Default)]
-struct Inner {
-    finished: VecDeque<Finished>,
-    closed: bool,
-}
-
-impl Finished {
-    /// Without a reply nobody is told.
-    pub(super) fn new(in_hand: InHand, reply: Option<AddressedReply>, deadline: Instant) -> Self {
-        Self {
-            in_hand,
-            reply,
-            ack: true,
-            deadline,
-            failures: 0,
-            not_before: None,
-            span: Span::none(),
-        }
-    }
-
-    /// Records how long the reply takes.
-    pub(super) fn traced(mut self, span: Span) -> Self {
-        self.span = span;
-        self
-    }
-
-    pub(super) fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
-        Settled {
-            entry: self.in_hand.entry,
-            reply: self.reply.as_ref().map(|(stream, id, value)| {
-                (names.reply_stream(stream.as_deref()), *id, &value[..])
-            }),
-            ack: self.ack,
-        }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.reply.as_ref().map_or(0, |(.., value)| value.len())
-    }
-
-    /// Whether trying on makes sense. Nobody waits for it after the deadline; a request that could not be
-    /// acknowledged stays pending, and whoever takes it over finds it expired.
-    fn is_overdue(&self, now: Instant) -> bool {
-        self.failures > 0 && now >= self.deadline
-    }
-}
-
-impl SettleQueue {
-    pub(super) fn push(&self, finished: Finished) {
-        let mut inner = lock(&self.inner);
-        if !inner.closed {
-            inner.finished.push_back(finished);
-            self.filled.notify_one();
-        }
-    }
-
-    /// Drops what was not sent off and takes no more.
-    pub(super) fn close(&self) {
-        let mut inner = lock(&self.inner);
-        inner.closed = true;
-        let finished = std::mem::take(&mut inner.finished);
-        drop(inner);
-        drop(finished);
-    }
-
-    fn take(&self, to: &mut VecDeque<Finished>) {
-        to.append(&mut lock(&self.inner).finished);
-    }
-
-    async fn filled(&self) {
-        loop {
-            let filled = self.filled.notified();
-            if !lock(&self.inner).finished.is_empty() {
-                return;
-            }
-            filled.await;
-        }
-    }
-}
-
 /// Runs until it is aborted.
 pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     let mut open: VecDeque<Finished> = VecDeque::new();
@@ -154,11 +44,9 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     // Spares the first reply the connecting; if it fails, the first reply will tell.
     let _ = link.connect().await;
     loop {
-        // Something that need not wait may be left as well: what did not fit into one write.
-        let next = open.iter().map(|finished| finished.not_before).min();
         select! {
             () = core.settle.filled() => {}
-            () = until(next.flatten()), if next.is_some() => {}
+            () = next_due(&open) => {}
             _ = link.overtaken() => {
                 // Nothing may come this way for long.
                 let _ = link.connect().await;
@@ -181,7 +69,9 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
         match flush(&core, &mut link, &batch).await {
             Ok(settled) => {
                 limit.got_through(batch.iter().map(Finished::bytes).sum());
-                match sent_off(&core, settled, batch, &mut open) {
+                let (left, refusal) = sent_off(&core, settled, batch);
+                open.extend(left);
+                match refusal {
                     Some(refusal) => link.failed(&refusal),
                     None if open.iter().all(|finished| finished.failures == 0) => link.succeeded(),
                     None => {} // Something is still refused.
@@ -201,9 +91,13 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
     }
 }
 
-async fn until(due: Option<Instant>) {
-    if let Some(due) = due {
-        sleep_until(due).await;
+/// Resolves when the first of these may be sent; never where there is none.
+async fn next_due(open: &VecDeque<Finished>) {
+    match open.iter().map(|finished| finished.not_before).min() {
+        Some(Some(due)) => sleep_until(due).await,
+        // What did not fit into one write need not wait.
+        Some(None) => {}
+        None => pending().await,
     }
 }
 
@@ -253,13 +147,12 @@ pub(super) fn broken_off(
     })
 }
 
-/// Keeps what was refused, for later, and lets the rest go. Gives the first refusal.
+/// Gives back what was refused, for later, with the first refusal, and lets the rest go.
 pub(super) fn sent_off(
     core: &Core,
     settled: SettledBatch,
     batch: Vec<Finished>,
-    open: &mut impl Extend<Finished>,
-) -> Option<WireError> {
+) -> (Vec<Finished>, Option<WireError>) {
     let SettledBatch {
         refused,
         removed,
@@ -276,6 +169,7 @@ pub(super) fn sent_off(
         core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     }
     let now = Instant::now();
+    let mut left = Vec::new();
     for mut finished in batch {
         let refused = replies_refused.get(&finished.in_hand.entry);
         if refused.is_some() {
@@ -288,12 +182,9 @@ pub(super) fn sent_off(
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = Some(now + pause_after(finished.failures));
-            open.extend([finished]);
+            left.push(finished);
         }
     }
-    refused
-        .into_iter()
-        .map(|refused| refused.error)
-        .chain(ack_failed)
-        .next()
+    let refusals = refused.into_iter().map(|refused| refused.error);
+    (left, refusals.chain(ack_failed).next())
 }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::{
     core::Core,
     dead_letters::{Cause, Found, bury},
+    finished::Finished,
     metrics::EXPIRED_QUEUED,
     request::Request,
-    settle::Finished,
     work::{EXPIRED, Work},
 };
 use crate::{
@@ -24,11 +24,11 @@ use crate::{
 const DEAD: &str = "dead-letter";
 
 /// Takes one delivery in hand. What cannot or need not be worked on is settled; the rest is given back, and holds the
-/// terminal until the reply is written. The read that brought it was `sent` then.
+/// terminal until the reply is written. The terminal was free `since` then, in the read that brought it.
 pub(super) fn take(
     core: &Arc<Core>,
     delivery: Delivery,
-    sent: Instant,
+    since: Instant,
     redis_time: Duration,
     terminal: OwnedSemaphorePermit,
 ) -> Option<Work> {
@@ -38,10 +38,10 @@ pub(super) fn take(
         (clock.local(redis_time), clock.age(entry.id, redis_time))
     };
     let id = entry.id;
-    // The terminal was free for it from the read on, or from when there was something to read.
+    // It could have had it from then on, or from when there was something to read.
     let waited_since = delivered
         .checked_sub(age)
-        .map_or(sent, |added| added.max(sent));
+        .map_or(since, |added| added.max(since));
     let begun = core.running.begin(id, delivered, waited_since, terminal);
     // Nothing if it runs here already: then the server only gave it to us again.
     let in_hand = begun?;
@@ -50,8 +50,7 @@ pub(super) fn take(
     }
     let Some(fields) = &entry.fields else {
         // Withdrawn by its caller between two deliveries: only the reference is left to remove.
-        core.settle
-            .push(Finished::new(in_hand, None, core.settle_by()));
+        core.settle.push(Finished::unanswered(core, in_hand));
         return None;
     };
     match classify(core, &entry, fields, deliveries) {
@@ -68,8 +67,7 @@ pub(super) fn take(
                     .expired
                     .with_label_values(&[EXPIRED_QUEUED])
                     .inc();
-                core.settle
-                    .push(Finished::new(in_hand, None, core.settle_by()));
+                core.settle.push(Finished::unanswered(core, in_hand));
                 return None;
             }
             let request = Request {

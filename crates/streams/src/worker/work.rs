@@ -23,10 +23,10 @@ use uuid::Uuid;
 
 use super::{
     core::Core,
+    finished::Finished,
     metrics::EXPIRED_RUNNING,
     request::{Handler, Request},
     running::InHand,
-    settle::Finished,
 };
 use crate::{
     envelope::{Outcome, ReplyEnvelope, cut},
@@ -185,7 +185,6 @@ impl Called {
         expired.with_label_values(&[EXPIRED_RUNNING]).inc();
         self.span.fail(EXPIRED);
         self.in_hand.worked = true;
-        let settle_by = self.core.settle_by();
-        Finished::new(self.in_hand, None, settle_by)
+        Finished::unanswered(&self.core, self.in_hand)
     }
 }

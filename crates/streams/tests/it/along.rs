@@ -1,6 +1,11 @@
 //! What handlers are done with at once is settled along with the next read.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
 
 use crate::support::{LEASE, PATIENCE, Service, ask, becomes, serve};
 
@@ -14,6 +19,28 @@ async fn what_is_done_at_once_needs_no_write_of_its_own() {
         let reply = ask(&client, &body).await.unwrap();
         assert_eq!(&reply.body[..], body.as_bytes());
     }
+    nothing_was_settled_apart(&service).await;
+}
+
+#[tokio::test]
+async fn nor_does_what_takes_its_time_where_all_terminals_are_busy() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let _worker = serve(service.worker_config(), 1, |request| async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(request.body.to_vec())
+    })
+    .await;
+    let bodies: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+    let asked = bodies.iter().map(|body| ask(&client, body));
+    for (reply, body) in join_all(asked).await.into_iter().zip(&bodies) {
+        assert_eq!(&reply.unwrap().body[..], body.as_bytes());
+    }
+    nothing_was_settled_apart(&service).await;
+}
+
+/// The connection of the loop that settles was never used.
+async fn nothing_was_settled_apart(service: &Service) {
     service.is_clean().await;
     let clients: String = service.redis.command(&["CLIENT", "LIST"]).await.unwrap();
     let settle = clients.lines().find(|line| line.contains(":settle"));

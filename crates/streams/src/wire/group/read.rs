@@ -74,18 +74,17 @@ impl Group {
 impl Reading {
     /// What became of the batch that was settled on the way.
     pub(crate) async fn settled(
-        &mut self,
+        &self,
         connection: &mut Connection,
         batch: &[Settled<'_>],
     ) -> Result<Answered, WireError> {
         let answers = connection.answers(self.ahead, false).await?;
-        self.ahead = 0;
         answered(answers, batch, connection.server.acks_with_delete())
     }
 
-    /// What was read. Asked for last.
+    /// What was read. Asked for last, when what was settled is known.
     pub(crate) async fn fetched(self, connection: &mut Connection) -> Result<Fetched, WireError> {
-        let answers = connection.answers(self.ahead + 2, true).await?;
+        let answers = connection.answers(2, true).await?;
         let mut answers = answers.into_iter();
         let time = answers.next_back().unwrap_or_default();
         let read = checked(answers.next_back().unwrap_or_default())?;
