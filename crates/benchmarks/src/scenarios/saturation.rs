@@ -19,7 +19,7 @@ pub(super) async fn callers(
         name,
         about,
         Arrivals::Callers(callers),
-        bench.rounds(11, 5.0),
+        bench.rounds(40, 1.25),
         bench,
     )
     .await
@@ -32,8 +32,8 @@ pub(super) async fn rate(bench: &Bench) -> anyhow::Result<Outcome> {
         connections: 16,
     };
     let about = "500 requests per second over 16 connections".to_owned();
-    // Few requests come, so that each round has to last.
-    all("rate500", about, arrivals, bench.rounds(11, 10.0), bench).await
+    // Few requests come, so that each round has to last longer.
+    all("rate500", about, arrivals, bench.rounds(20, 5.0), bench).await
 }
 
 async fn all(
