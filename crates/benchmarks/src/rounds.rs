@@ -1,8 +1,8 @@
 //! Systems measured in turn: first one after the other, then the same beginning with the second, and so on.
 //!
-//! What a machine gives changes by the minute, and on some by the second, so only figures of the same round are compared,
-//! and many short rounds say more than few long ones. The order turns, so that no system is always measured right after
-//! the same other.
+//! What a machine gives changes by the minute, and on some by the second, so only figures of the same round are
+//! compared, and many short rounds say more than few long ones. The order turns, so that no system is always measured
+//! right after the same other.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! The worker: takes requests from the stream, runs a handler on each, and answers.
 //!
-//! The rooms: [`serve`] is a worker's life; [`fetch`] asks for what it has free terminals for, with care
-//! for a request's [`last_chance`]; [`take`] tells work from
-//! what is none; [`work`] calls the handler; [`running`] knows what is in hand and until when; [`lease`] renews, on a
-//! thread of its own; what is done is [`finished`]; [`settle`] replies, deletes and acknowledges, as does the next read
-//! for what is done by then, see [`along`]; [`dead_letters`] takes what cannot be worked on; [`janitor`] keeps house; [`drain`] ends it all in order.
+//! The rooms: [`serve`] is a worker's life; [`fetch`] asks for what it has free terminals for, with care for a
+//! request's [`last_chance`]; [`take`] tells work from what is none; [`work`] calls the handler; [`running`] knows
+//! what is in hand and until when; [`lease`] renews, on a thread of its own; what is done is [`finished`];
+//! [`settle`] replies, deletes and acknowledges, as does the next read for what is done by then, see [`along`];
+//! [`dead_letters`] takes what cannot be worked on; [`janitor`] keeps house; [`drain`] ends it all in order.
 
 mod along;
 mod core;
