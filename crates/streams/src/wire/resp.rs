@@ -20,9 +20,6 @@ const MAX_LINE: usize = 64 << 10;
 /// How deep arrays may lie in each other. Redis's answers to the commands of this crate have five levels at most.
 const MAX_DEPTH: usize = 16;
 
-/// What Redis answers to a command that is to be carried out with others.
-const QUEUED: &[u8] = b"+QUEUED\r\n";
-
 /// What Redis answers to one command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Value {
@@ -197,11 +194,6 @@ impl Answers {
             return Ok(None);
         }
         let length = std::mem::take(&mut self.at);
-        if read.starts_with(QUEUED) {
-            // One for each command of a transaction: no view into what was read is needed to tell it.
-            read.advance(length);
-            return Ok(Some(Value::Text(Bytes::from_static(b"QUEUED"))));
-        }
         Ok(Some(take(&mut read.split_to(length).freeze())))
     }
 

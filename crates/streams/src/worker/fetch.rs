@@ -113,7 +113,9 @@ impl Fetch {
     async fn free(&mut self) -> Option<OwnedSemaphorePermit> {
         let mut free = Arc::clone(&self.terminals).try_acquire_many_owned(0).ok()?;
         self.add_free(&mut free);
-        let may_go_along = self.link.is_proven() && along::is_open(&self.core);
+        // Not where a sweep comes first: that is for terminals that are free, and what is done does not wait for it.
+        let reads_next = self.link.is_proven() && Instant::now() < self.next_sweep;
+        let may_go_along = reads_next && along::is_open(&self.core);
         while free.num_permits() == 0 && self.done.is_empty() {
             select! {
                 biased;

@@ -5,10 +5,7 @@
 //! terminal free and can do nothing else than wait for one: what gets done meanwhile is its own, and everything else
 //! goes to the loop of [`settle`](super::settle).
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard},
-};
+use std::{collections::VecDeque, sync::Mutex};
 
 use bytes::BytesMut;
 use common::trace::Span;
@@ -120,11 +117,7 @@ impl SettleQueue {
 
     /// Adds these for the loop that settles.
     pub(super) fn leave(&self, finished: impl IntoIterator<Item = Finished>) {
-        let inner = lock(&self.inner);
-        self.add(inner, finished);
-    }
-
-    fn add(&self, mut inner: MutexGuard<'_, Inner>, finished: impl IntoIterator<Item = Finished>) {
+        let mut inner = lock(&self.inner);
         if inner.closed {
             return;
         }
@@ -188,8 +181,7 @@ impl<'a> ForRead<'a> {
 
 impl Drop for ForRead<'_> {
     fn drop(&mut self) {
-        let mut inner = lock(&self.0.inner);
-        let left = inner.along.take().unwrap_or_default();
-        self.0.add(inner, left);
+        let left = lock(&self.0.inner).along.take();
+        self.0.leave(left.unwrap_or_default());
     }
 }

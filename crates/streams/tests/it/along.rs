@@ -1,4 +1,4 @@
-//! What handlers are done with at once is settled along with the next read.
+//! What is done by the time of the next read is settled along with it.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
