@@ -246,9 +246,9 @@ fn more(case: &Case, name: &str) -> Option<Spread> {
 fn per_caller(of: &Outcome, kind: Kind) -> Option<Spread> {
     let front = |callers: u32| {
         let case = of.case(&format!("{} {callers}", kind.name()))?;
-        more(case, "peak")
+        // A peak only grows: the last round has it.
+        case.rounds.last()?.more.get("peak").copied()
     };
-    let (many, few) = (front(10_000)?, front(100)?);
-    // A peak only grows: the last round has it.
-    Some(Spread::of(std::iter::once((many.max - few.max) / 9_900.0)))
+    let per_caller = (front(10_000)? - front(100)?) / 9_900.0;
+    Some(Spread::of(std::iter::once(per_caller)))
 }

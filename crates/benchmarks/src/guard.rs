@@ -123,14 +123,16 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
         rate: 500.0,
         connections: 16,
     };
+    let short = Rounds::new(20, Duration::from_secs(1));
     // Few requests come at that rate, so that each round has to last.
+    let long = Rounds::new(14, Duration::from_secs(3));
     let scenarios = [
-        ("c64", Arrivals::Callers(64), 3),
-        ("c256", Arrivals::Callers(256), 3),
-        ("rate500", rate, 6),
+        ("c64", Arrivals::Callers(64), short),
+        ("c256", Arrivals::Callers(256), short),
+        ("rate500", rate, long),
     ];
     let mut outcomes = Vec::new();
-    for (name, arrivals, seconds) in scenarios {
+    for (name, arrivals, rounds) in scenarios {
         (bench.tell)(name);
         let contenders = [Kind::Straightforward, Kind::Ours].map(|kind| Contender {
             name: kind.name().to_owned(),
@@ -138,7 +140,6 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
             spec: bench.adjust(Spec::new(kind)),
             arrivals,
         });
-        let rounds = Rounds::new(7, Duration::from_secs(seconds));
         let cases = in_turn(&contenders, rounds, &bench.tell).await?;
         let about = "what the guard compares".to_owned();
         outcomes.push(Outcome::last_against_each(name, about, cases));
