@@ -8,6 +8,7 @@
 #   scripts/bench.sh --scenario c64,c256    some of it; docs/performance.md lists them
 #   scripts/bench.sh --goals                what the goals of docs/performance.md look at
 #   scripts/bench.sh --guard                whether a request got dearer, and at which step; under five minutes
+#   scripts/bench.sh --against FOLDER       ingress and proxy of another build as well, where all systems are compared
 #   REDIS_SERVER=/path/to/redis-server NATS_SERVER=/path/to/nats-server scripts/bench.sh    other servers
 #
 # Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH. Prints tables and

@@ -49,6 +49,8 @@ is_here() {
     # Debian only recommends it with gcc, which cannot link a program without it.
     libc6-dev) [[ $(cc -print-file-name=crt1.o) == /* ]] ;;
     redis-server) command -v "${REDIS_SERVER:-redis-server}" ;;
+    redis-tools) command -v redis-cli ;;
+    linux-perf) command -v perf ;;
     *) command -v "$1" ;;
   esac >/dev/null 2>&1
 }

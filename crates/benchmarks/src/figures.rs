@@ -20,7 +20,7 @@ pub struct Figures {
     pub cpu: Steps,
     /// Requests answered per second.
     pub rate: f64,
-    /// Latency: the median.
+    /// Latency: the median. Of several fronts that of the slowest, as with the other percentiles.
     pub p50: f64,
     /// Latency: the 99th percentile.
     pub p99: f64,

@@ -41,9 +41,9 @@ pub fn goals(outcomes: &[Outcome]) -> Vec<Reached> {
     let mut reached = Vec::new();
     for goal in ALL {
         let name = goal.scenario.name();
-        let outcome = outcomes.iter().find(|outcome| outcome.name == name);
-        let found = outcome.and_then(goal.figure);
-        if let Some(found) = found.filter(|found| found.median.is_finite()) {
+        if let Some(outcome) = outcomes.iter().find(|outcome| outcome.name == name) {
+            // What was to be measured and was not is not reached.
+            let found = (goal.figure)(outcome).unwrap_or_else(|| Spread::of(std::iter::empty()));
             let (sign, bound, met) = match goal.bound {
                 AtMost(bound) => ("≤", bound, found.median <= bound),
                 AtLeast(bound) => ("≥", bound, found.median >= bound),

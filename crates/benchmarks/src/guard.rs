@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Arrivals;
@@ -84,28 +85,32 @@ impl Usual {
 }
 
 impl Bounds {
-    /// What got dearer. A scenario without usual ratios says nothing.
-    pub fn judge(&self, scenario: &str, comparison: &Comparison) -> Vec<Dearer> {
-        let Some(usual) = self.usual.get(scenario) else {
-            return Vec::new();
-        };
+    /// What got dearer.
+    ///
+    /// # Errors
+    /// Nothing is usual for this scenario.
+    pub fn judge(&self, scenario: &str, comparison: &Comparison) -> anyhow::Result<Vec<Dearer>> {
+        let usual = self.usual.get(scenario);
+        let usual = usual.with_context(|| format!("nothing is usual for {scenario}: --write"))?;
         let usual = [usual.whole, usual.front, usual.broker, usual.worker];
         let steps = spreads(comparison).into_iter().zip(usual);
-        let above = steps.filter(|((_, found), usual)| found.median > usual * self.slack);
-        above
+        // What is no number is no good news.
+        let within = |found: Spread, usual: f64| found.median <= usual * self.slack;
+        let above = steps.filter(|((_, found), usual)| !within(*found, *usual));
+        let above = above
             .map(|((step, found), usual)| Dearer {
                 scenario: scenario.to_owned(),
                 step,
                 found,
                 usual,
-            })
-            .collect()
+            });
+        Ok(above.collect())
     }
 }
 
-/// By step; a step that one of the two does not have costs nothing.
+/// By step. Both have all of them; what was not measured is no number.
 fn spreads(comparison: &Comparison) -> [(&'static str, Spread); 4] {
-    let nothing = Spread::of(std::iter::once(0.0));
+    let nothing = Spread::of(std::iter::empty());
     [
         ("whole", comparison.cpu),
         ("front", comparison.front),
@@ -189,7 +194,8 @@ mod tests {
             slack: 1.2,
             usual: BTreeMap::from([("c64".to_owned(), usual)]),
         };
-        let found = bounds.judge("c64", comparison);
+        assert!(bounds.judge("c1", comparison).is_err(), "nothing is usual");
+        let found = bounds.judge("c64", comparison).unwrap();
         found.into_iter().map(|dearer| dearer.step).collect()
     }
 
@@ -200,6 +206,7 @@ mod tests {
         assert_eq!(dearer(&comparison(5.0, 7.0, 3.7)), ["worker"]);
         assert_eq!(dearer(&comparison(6.1, 6.0, 3.0)), ["front"]);
         assert_eq!(dearer(&comparison(5.0, 11.0, 3.0)), ["whole", "broker"]);
+        assert_eq!(dearer(&comparison(5.0, 7.0, 0.0)), ["worker"], "not measured");
     }
 
     #[test]
@@ -212,7 +219,8 @@ mod tests {
         let text = serde_json::to_string(&bounds).unwrap();
         let read: Bounds = serde_json::from_str(&text).unwrap();
         assert_eq!(read.usual["c64"], usual);
-        assert!(read.judge("c64", &comparison(5.0, 7.0, 3.0)).is_empty());
+        let judged = read.judge("c64", &comparison(5.0, 7.0, 3.0));
+        assert!(judged.unwrap().is_empty());
     }
 
     #[test]

@@ -37,6 +37,10 @@ struct Arguments {
     /// Threads that serve in each process
     #[arg(long, default_value_t = 1, value_name = "N")]
     threads: usize,
+    /// A folder with `ingress` and `proxy` of another build, to be measured beside this one as `before`: c1, c64, c256
+    /// and rate500
+    #[arg(long, conflicts_with = "guard", value_name = "FOLDER")]
+    against: Option<PathBuf>,
     /// Where to write the page with the charts
     #[arg(long, default_value = "benchmark.html", value_name = "PATH")]
     html: PathBuf,
@@ -51,6 +55,7 @@ async fn main() -> ExitCode {
     let bench = Bench {
         quick: arguments.quick,
         threads: arguments.threads,
+        against: arguments.against.clone(),
         tell,
     };
     let done = match arguments.guard {
@@ -88,6 +93,9 @@ async fn measure(bench: &Bench, arguments: &Arguments) -> anyhow::Result<()> {
         let report = json!({
             "format": "benchmark-report/1",
             "about": about,
+            "endedAt": jiff::Timestamp::now().to_string(),
+            "quick": bench.quick,
+            "threads": bench.threads,
             "goals": goals,
             "scenarios": outcomes,
         });
@@ -108,7 +116,9 @@ async fn stays_fast(bench: &Bench, arguments: &Arguments) -> anyhow::Result<bool
         println(&table(&outcome));
         let comparison = outcome.comparisons.first().context("nothing to compare")?;
         usual.insert(outcome.name.to_owned(), Usual::of(comparison));
-        dearer.extend(bounds.judge(outcome.name, comparison));
+        if !arguments.write {
+            dearer.extend(bounds.judge(outcome.name, comparison)?);
+        }
     }
     if arguments.write {
         let bounds = Bounds { usual, ..bounds };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::figures::Figures;
-use crate::spread::Spread;
+use crate::spread::{Spread, median};
 
 /// What came of a scenario: each case, and how some of them compare.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,8 @@ pub struct Case {
     pub promises: Option<&'static str>,
     /// The median of each figure.
     pub median: Figures,
+    /// That of the processor time of all steps together, which is not the sum of theirs.
+    pub cpu: f64,
     /// All rounds.
     pub rounds: Vec<Figures>,
 }
@@ -76,6 +78,7 @@ impl Case {
     pub(crate) fn new(name: String, promises: Option<&'static str>, rounds: Vec<Figures>) -> Self {
         Self {
             median: Figures::median(&rounds),
+            cpu: median(rounds.iter().map(|round| round.cpu.total())),
             name,
             promises,
             rounds,

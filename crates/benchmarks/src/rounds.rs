@@ -1,8 +1,8 @@
-//! Systems measured in turn: first one after the other, then the same beginning with the second, and so on.
+//! Systems measured in turn, round by round. All of them stay up; one at a time is under load.
 //!
 //! What a machine gives changes by the minute, and on some by the second, so only figures of the same round are
-//! compared, and many short rounds say more than few long ones. The order turns, so that no system is always measured
-//! right after the same other.
+//! compared, and many short rounds say more than few long ones. Each round has an order of its own, so that no system
+//! is always measured right after the same other; it is the same order in each run.
 
 use std::time::Duration;
 
@@ -56,15 +56,14 @@ impl Rounds {
 }
 
 impl Contender {
-    /// One of each kind under the same load, ours last.
-    pub(crate) fn all(arrivals: Arrivals, adjust: impl Fn(Spec) -> Spec) -> Vec<Self> {
-        let contender = |kind: Kind| Self {
+    /// One of this kind.
+    pub(crate) fn of(kind: Kind, arrivals: Arrivals, spec: Spec) -> Self {
+        Self {
             name: kind.name().to_owned(),
             promises: Some(kind.promises()),
-            spec: adjust(Spec::new(kind)),
+            spec,
             arrivals,
-        };
-        Kind::ALL.map(contender).into()
+        }
     }
 
     /// A variant of ours.
@@ -94,8 +93,9 @@ pub async fn in_turn(
     }
     let mut measured: Vec<Vec<Figures>> = vec![Vec::new(); contenders.len()];
     for round in 0..rounds.count {
-        for turn in 0..contenders.len() {
-            let number = (turn + round) % contenders.len();
+        let mut order: Vec<usize> = (0..contenders.len()).collect();
+        fastrand::Rng::with_seed(round as u64).shuffle(&mut order);
+        for number in order {
             let contender = &contenders[number];
             let system = &systems[number];
             let figures = Figures::measure(system, contender.arrivals, rounds.times()).await;

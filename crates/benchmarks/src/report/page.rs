@@ -65,8 +65,8 @@ fn table(outcome: &Outcome) -> String {
         .map(|case| {
             let of = &case.median;
             let mut cells = vec![
-                known(of.cpu.total(), three_digits),
-                known(of.cpu.total(), |_| steps(of.cpu, " + ")),
+                known(case.cpu, three_digits),
+                known(case.cpu, |_| steps(of.cpu, " + ")),
                 known(of.rate, |rate| count(rate.round() as u64)),
                 known(of.p50, duration),
                 known(of.p99, duration),

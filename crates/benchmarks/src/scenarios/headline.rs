@@ -57,10 +57,9 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
             },
         ),
     ];
-    let mut cases = Vec::new();
-    for (name, arrivals) in loads {
-        let mut looks = Vec::new();
-        for _ in 0..rounds.count {
+    let mut looks = loads.map(|_| Vec::new());
+    for _ in 0..rounds.count {
+        for ((name, arrivals), looks) in loads.into_iter().zip(&mut looks) {
             let look = look(&system, arrivals, rounds.times()).await?;
             (bench.tell)(&format!(
                 "  {name}: {:.1}/s, p99 {:.4} s",
@@ -68,8 +67,10 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
             ));
             looks.push(look);
         }
-        cases.push(Case::new(name.to_owned(), None, looks));
     }
+    let cases = loads.iter().zip(looks);
+    let cases = cases.map(|((name, _), looks)| Case::new((*name).to_owned(), None, looks));
+    let cases = cases.collect();
     let about = format!("{PROXIES} proxies of {TERMINALS} terminals, {WORK} of work");
     Ok(Outcome::new("headline", about, cases, Vec::new()).with_columns(&COLUMNS))
 }

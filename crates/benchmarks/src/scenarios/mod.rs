@@ -8,6 +8,7 @@ mod saturation;
 mod traces;
 mod variants;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -63,6 +64,8 @@ pub struct Bench {
     pub quick: bool,
     /// Threads that serve in each process of ours and of the peers.
     pub threads: usize,
+    /// A folder with another build of ours, which is measured beside it where all systems are.
+    pub against: Option<PathBuf>,
     /// Hears how far it is.
     pub tell: fn(&str),
 }

@@ -4,6 +4,7 @@ use super::Bench;
 use crate::load::Arrivals;
 use crate::outcome::Outcome;
 use crate::rounds::{Contender, Rounds, in_turn};
+use crate::system::{Kind, Spec};
 
 /// So many callers, each of whom asks again when it was answered.
 pub(super) async fn callers(
@@ -43,7 +44,17 @@ async fn all(
     rounds: Rounds,
     bench: &Bench,
 ) -> anyhow::Result<Outcome> {
-    let contenders = Contender::all(arrivals, |spec| bench.adjust(spec));
+    let of = |kind| Contender::of(kind, arrivals, bench.adjust(Spec::new(kind)));
+    let mut contenders: Vec<_> = Kind::ALL.map(of).into();
+    if let Some(folder) = &bench.against {
+        let spec = Spec {
+            programs: Some(folder.clone()),
+            ..bench.adjust(Spec::new(Kind::Ours))
+        };
+        let before = Contender::ours("before".to_owned(), arrivals, spec);
+        // Ours stays the last, which the others are compared with.
+        contenders.insert(contenders.len() - 1, before);
+    }
     let cases = in_turn(&contenders, rounds, &bench.tell).await?;
     Ok(Outcome::last_against_each(name, about, cases))
 }

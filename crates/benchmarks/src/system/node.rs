@@ -21,7 +21,8 @@ impl Node {
         number: usize,
     ) -> anyhow::Result<Self> {
         let (front, _) = programs(spec.kind);
-        Self::start(front, "front", number, broker, &spec.for_fronts)
+        let settings = &spec.for_fronts;
+        Self::start(spec, front, "front", number, broker, settings)
     }
 
     pub(super) fn worker(
@@ -30,10 +31,12 @@ impl Node {
         number: usize,
     ) -> anyhow::Result<Self> {
         let (_, worker) = programs(spec.kind);
-        Self::start(worker, "worker", number, broker, &spec.for_workers)
+        let settings = &spec.for_workers;
+        Self::start(spec, worker, "worker", number, broker, settings)
     }
 
     fn start(
+        spec: &Spec,
         program: &str,
         role: &str,
         number: usize,
@@ -42,7 +45,11 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
-        let mut builder = Process::builder(format!("{program}-{role}-{number}"), binary(program)?)
+        let path = match &spec.programs {
+            Some(folder) => folder.join(program),
+            None => binary(program)?,
+        };
+        let mut builder = Process::builder(format!("{program}-{role}-{number}"), path)
             .env("LISTEN", &address)
             // Whoever runs this may have set another one, which would be inherited.
             .env("RUST_LOG", "info")

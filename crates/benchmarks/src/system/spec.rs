@@ -1,5 +1,7 @@
 //! What a system is made of, before it is started.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 /// The systems that are compared.
@@ -27,6 +29,8 @@ pub struct Spec {
     pub fronts: usize,
     /// How many workers.
     pub workers: usize,
+    /// The folder with `ingress` and `proxy`, unless it is that of this program.
+    pub programs: Option<PathBuf>,
     /// Whether Redis writes its append-only file, to disk each second.
     pub aof: bool,
     /// Settings of all fronts, as environment variables.
@@ -77,6 +81,7 @@ impl Spec {
             kind,
             fronts: 1,
             workers: usize::from(kind != Kind::Floor),
+            programs: None,
             aof: false,
             for_fronts: Vec::new(),
             for_workers: Vec::new(),

@@ -56,7 +56,7 @@ async fn services_that_are_slowed_on_purpose_trip_it_and_others_do_not() {
         slack: SLACK,
         usual: BTreeMap::from([("c16".to_owned(), usual)]),
     };
-    let judged = |case| bounds.judge("c16", &compared(case, 1));
+    let judged = |case| bounds.judge("c16", &compared(case, 1)).unwrap();
     assert_eq!(judged(ours), []);
     let dearer = judged(slowed);
     let steps: Vec<_> = dearer.iter().map(|dearer| dearer.step).collect();
