@@ -97,13 +97,12 @@ impl Bounds {
         // What is no number is no good news.
         let within = |found: Spread, usual: f64| found.median <= usual * self.slack;
         let above = steps.filter(|((_, found), usual)| !within(*found, *usual));
-        let above = above
-            .map(|((step, found), usual)| Dearer {
-                scenario: scenario.to_owned(),
-                step,
-                found,
-                usual,
-            });
+        let above = above.map(|((step, found), usual)| Dearer {
+            scenario: scenario.to_owned(),
+            step,
+            found,
+            usual,
+        });
         Ok(above.collect())
     }
 }
@@ -206,7 +205,11 @@ mod tests {
         assert_eq!(dearer(&comparison(5.0, 7.0, 3.7)), ["worker"]);
         assert_eq!(dearer(&comparison(6.1, 6.0, 3.0)), ["front"]);
         assert_eq!(dearer(&comparison(5.0, 11.0, 3.0)), ["whole", "broker"]);
-        assert_eq!(dearer(&comparison(5.0, 7.0, 0.0)), ["worker"], "not measured");
+        assert_eq!(
+            dearer(&comparison(5.0, 7.0, 0.0)),
+            ["worker"],
+            "not measured"
+        );
     }
 
     #[test]

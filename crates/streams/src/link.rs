@@ -35,8 +35,6 @@ pub(crate) fn pause_after(failures: u32) -> Duration {
 /// What a loop needs to talk to Redis.
 pub(crate) struct Link {
     part: &'static str,
-    /// How long the longest blocking command of this part may take on the server.
-    block: Duration,
     connector: Connector,
     status: Arc<Status>,
     metrics: LinkMetrics,
@@ -50,7 +48,6 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         part: &'static str,
-        block: Duration,
         connector: &Connector,
         status: &Arc<Status>,
         metrics: &LinkMetrics,
@@ -59,7 +56,6 @@ impl Link {
         metrics.reconnects.with_label_values(&[part]);
         Self {
             part,
-            block,
             connector: connector.clone(),
             status: Arc::clone(status),
             metrics: metrics.clone(),
@@ -73,16 +69,10 @@ impl Link {
 
     /// The open connection, or one attempt to open it.
     pub(crate) async fn connect(&mut self) -> Result<&mut Connection, WireError> {
-        if self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| !connection.leads_to(&self.followed))
-        {
+        if !self.is_open() {
             self.connection = None;
-        }
-        if self.connection.is_none() {
             self.proven = false;
-            let connection = self.connector.open(self.part, self.block).await?;
+            let connection = self.connector.open(self.part).await?;
             if self.connected_before {
                 self.metrics
                     .reconnects
@@ -93,6 +83,12 @@ impl Link {
             self.connection = Some(connection);
         }
         self.connection()
+    }
+
+    /// Whether there is a connection that [`connect`](Self::connect) would give as it is.
+    pub(crate) fn is_open(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.leads_to(&self.followed))
     }
 
     /// Whether something succeeded on the connection since it was opened and since the last failure.
@@ -166,7 +162,7 @@ mod tests {
         let metrics = LinkMetrics::register(&prometheus::Registry::new(), "writer").expect("new");
         let status = Arc::new(Status::new(&[]));
         let connector = Connector::new(RedisConfig::new("redis://127.0.0.1:1"), "test");
-        let mut link = Link::new("writer", Duration::ZERO, &connector, &status, &metrics);
+        let mut link = Link::new("writer", &connector, &status, &metrics);
         link.succeeded();
         status.fault("writer", &WireError::new(Fault::Timeout, "slow"));
         link.succeeded();

@@ -93,7 +93,10 @@ impl<'a> Caller<'a> {
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        let _ = self.leave();
+        // Nothing is left of a caller that has its answer.
+        if !self.answer.is_terminated() {
+            let _ = self.leave();
+        }
         self.shared.metrics.pending.dec();
     }
 }

@@ -4,10 +4,7 @@
 //! None of them ends on its own. One that panics all the same would leave every caller waiting, so that it
 //! closes the client: callers are told at once, and so is whoever asks for readiness.
 
-use std::{
-    sync::{Arc, Mutex, atomic::AtomicU64},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 use common::{breaker::CircuitBreaker, retry::RetryBudget, telemetry::panic_text};
 use tokio::{
@@ -80,29 +77,21 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
         server: Mutex::default(),
         observation: Mutex::default(),
     });
-    let link = |part, block| {
-        Link::new(
-            part,
-            block,
-            &connector,
-            &shared.status,
-            &shared.metrics.links,
-        )
-    };
+    let link = |part| Link::new(part, &connector, &shared.status, &shared.metrics.links);
     let (in_place, reader_in_place) = watch::channel(Err(Displaced {
         fault: Fault::Disconnected,
         since: Instant::now(),
     }));
     let reader = ReplyReader {
         shared: Arc::clone(&shared),
-        link: link("reader", replies::BLOCK),
+        link: link("reader"),
         reader: ReplyStreamReader::new(shared.reply_stream.clone()),
         limit: ReadLimit::new(replies::MOST),
         in_place,
     };
     let writer = Writer {
         shared: Arc::clone(&shared),
-        link: link("writer", Duration::ZERO),
+        link: link("writer"),
         breaker: breaker.clone(),
         budget: RetryBudget::new(RETRY_RESERVE, RETRY_CAPACITY),
         limit: WriteLimit::new(outbox::MOST_BYTES),
@@ -110,7 +99,7 @@ pub(super) fn start(config: ClientConfig) -> Result<(Arc<Shared>, Loops), Config
     };
     let observer = Observer {
         shared: Arc::clone(&shared),
-        link: link("observer", Duration::ZERO),
+        link: link("observer"),
         breaker,
         reply_retention: config.reply_retention,
         reply_bytes: config.reply_bytes,

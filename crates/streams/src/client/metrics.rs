@@ -12,15 +12,12 @@ use crate::{
     metrics::{LinkMetrics, StreamMetrics, register},
 };
 
-/// Which way a prediction was off.
-const LONGER: &str = "longer";
-const SHORTER: &str = "shorter";
-
 #[derive(Debug)]
 pub(super) struct ClientMetrics {
     pub pending: IntGauge,
     pub queue: Histogram,
-    prediction_error: HistogramVec,
+    waited_longer: Histogram,
+    waited_shorter: Histogram,
     pub lag: Gauge,
     pub refused: IntCounterVec,
     pub timed_out: IntCounter,
@@ -50,6 +47,7 @@ impl ClientMetrics {
             .buckets(common::metrics::SECONDS.to_vec()),
             &["direction"],
         );
+        let prediction_error = register(registry, prediction_error)?;
         let metrics = Self {
             pending: register(
                 registry,
@@ -65,7 +63,8 @@ impl ClientMetrics {
                     .buckets(common::metrics::SECONDS.to_vec()),
                 ),
             )?,
-            prediction_error: register(registry, prediction_error)?,
+            waited_longer: prediction_error.with_label_values(&["longer"]),
+            waited_shorter: prediction_error.with_label_values(&["shorter"]),
             lag: register(
                 registry,
                 Gauge::new(
@@ -94,9 +93,6 @@ impl ClientMetrics {
             links: LinkMetrics::register(registry, "writer")?,
             streams: StreamMetrics::register(registry)?,
         };
-        for direction in [LONGER, SHORTER] {
-            metrics.prediction_error.with_label_values(&[direction]);
-        }
         for reason in Refusal::ALL {
             metrics.refused.with_label_values(&[reason.as_str()]);
         }
@@ -105,9 +101,10 @@ impl ClientMetrics {
 
     /// A request that was expected to wait for so long on the stream did wait for so long.
     pub(super) fn compare(&self, predicted: Duration, real: Duration) {
-        let direction = if real > predicted { LONGER } else { SHORTER };
-        self.prediction_error
-            .with_label_values(&[direction])
-            .observe(real.abs_diff(predicted).as_secs_f64());
+        let error = real.abs_diff(predicted).as_secs_f64();
+        match real > predicted {
+            true => self.waited_longer.observe(error),
+            false => self.waited_shorter.observe(error),
+        }
     }
 }

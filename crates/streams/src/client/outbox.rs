@@ -99,7 +99,8 @@ impl Outbox {
             parcels.push(first.remove());
         }
         inner.with_writer = parcels.len();
-        let count = inner.withdrawals.len().min(MOST);
+        let room = MOST.saturating_sub(withdrawals.len());
+        let count = inner.withdrawals.len().min(room);
         withdrawals.extend(inner.withdrawals.drain(..count));
     }
 

@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{sync::watch, time::Instant};
 
 use super::{reply::answer, shared::Shared, waiting::Matched};
@@ -122,23 +123,29 @@ impl ReplyReader {
     fn deliver(&self, entry: Entry) {
         let metrics = &self.shared.metrics;
         for (name, value) in entry.fields.unwrap_or_default() {
-            let Some(id) = request_id(&name) else {
-                metrics.undecodable.inc();
-                continue;
-            };
-            let Ok(envelope) = ReplyEnvelope::decode(&value) else {
-                metrics.undecodable.inc();
-                continue;
-            };
-            let queue = envelope.queue;
-            match self.shared.waiting.answer(id, answer(id, envelope)) {
-                Matched::Answered(copies) => {
-                    metrics.queue.observe(queue.as_secs_f64());
-                    self.shared.outbox.withdraw(copies);
-                }
-                Matched::Late => metrics.late.inc(),
-                Matched::Unknown => metrics.unmatched.inc(),
+            match self.hand_over(&name, &value) {
+                Some(Matched::Answered(copies)) => self.shared.outbox.withdraw(copies),
+                Some(Matched::Late) => metrics.late.inc(),
+                Some(Matched::Unknown) => metrics.unmatched.inc(),
+                None => metrics.undecodable.inc(),
             }
         }
+    }
+
+    /// Nothing if it is no reply. One that nobody waits for is not looked at: on a stream that clients share most are
+    /// others'.
+    fn hand_over(&self, name: &[u8], value: &Bytes) -> Option<Matched> {
+        let id = request_id(name)?;
+        let waiting = &self.shared.waiting;
+        if let Some(matched) = waiting.unawaited(id) {
+            return Some(matched);
+        }
+        let envelope = ReplyEnvelope::decode(value).ok()?;
+        let queue = envelope.queue;
+        let matched = waiting.answer(id, answer(id, envelope));
+        if matches!(matched, Matched::Answered(_)) {
+            self.shared.metrics.queue.observe(queue.as_secs_f64());
+        }
+        Some(matched)
     }
 }

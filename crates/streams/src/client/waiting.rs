@@ -143,14 +143,18 @@ impl Waiting {
         }
     }
 
+    /// Where a reply to `id` goes if nobody waits for it.
+    pub(super) fn unawaited(&self, id: Uuid) -> Option<Matched> {
+        let mut inner = lock(&self.inner);
+        let awaited = inner.slots.contains_key(&id);
+        (!awaited).then(|| inner.departed.matched(id))
+    }
+
     /// Wakes the caller of `id`. The first answer wins.
     pub(super) fn answer(&self, id: Uuid, answer: Answer) -> Matched {
         let mut inner = lock(&self.inner);
         let hash_map::Entry::Occupied(mut occupied) = inner.slots.entry(id) else {
-            return match inner.departed.forget(id) {
-                true => Matched::Late,
-                false => Matched::Unknown,
-            };
+            return inner.departed.matched(id);
         };
         let slot = occupied.get_mut();
         let copies = slot.entries.len() + usize::from(slot.perhaps_written) > 1;
@@ -244,9 +248,13 @@ impl Departed {
         }
     }
 
-    fn forget(&mut self, id: Uuid) -> bool {
+    /// Where a reply goes that nobody waits for. It is late but once.
+    fn matched(&mut self, id: Uuid) -> Matched {
         // Its place in the order is taken when its turn comes.
-        self.ids.remove(&id)
+        match self.ids.remove(&id) {
+            true => Matched::Late,
+            false => Matched::Unknown,
+        }
     }
 }
 

@@ -79,8 +79,6 @@ pub(crate) struct Connection {
     exchange: Exchange,
     /// How long an answer may take.
     response_timeout: Duration,
-    /// How much longer, where a command waits on the server.
-    block: Duration,
     pub server: Server,
 }
 
@@ -106,11 +104,10 @@ impl Connector {
         self.followed.subscribe()
     }
 
-    /// Opens a connection for `part`. Its commands may block on the server for up to `block` and are
-    /// given up when no answer came a response timeout after that.
-    pub(crate) async fn open(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
+    /// Opens a connection for `part`.
+    pub(crate) async fn open(&self, part: &str) -> Result<Connection, WireError> {
         self.refused.turn()?;
-        let attempt = self.attempt(part, block);
+        let attempt = self.attempt(part);
         let outcome = tokio::time::timeout(self.config.connect_timeout, attempt)
             .await
             .unwrap_or_else(|_elapsed| Err(self.took_too_long()));
@@ -135,12 +132,12 @@ impl Connector {
             _ => false,
         };
         if elsewhere {
-            self.open("sentinels", Duration::ZERO).await?;
+            self.open("sentinels").await?;
         }
         Ok(())
     }
 
-    async fn attempt(&self, part: &str, block: Duration) -> Result<Connection, WireError> {
+    async fn attempt(&self, part: &str) -> Result<Connection, WireError> {
         let (info, primary) = match &self.sentinels {
             None => (self.config.url.as_str().into_connection_info()?, None),
             Some(sentinels) => {
@@ -173,7 +170,6 @@ impl Connector {
         Ok(Connection {
             exchange,
             response_timeout: self.config.response_timeout,
-            block,
             server,
         })
     }
@@ -221,8 +217,7 @@ impl Lead {
 impl Connection {
     /// Sends commands in one write and gives one answer for each, refusals included.
     pub(crate) async fn send(&mut self, commands: Commands) -> Result<Vec<Value>, WireError> {
-        let within = self.response_timeout + self.block;
-        Ok(self.exchange.send(commands, within).await?)
+        Ok(self.exchange.send(commands, self.response_timeout).await?)
     }
 
     /// Sends commands in one write. All their [answers](Self::answers) are to be asked for before anything else is
@@ -231,13 +226,12 @@ impl Connection {
         Ok(self.exchange.begin(commands, self.response_timeout).await?)
     }
 
-    /// The next so many answers to what was begun. A command among them that `blocks` may wait on the server.
+    /// The next so many answers to what was begun, where the server may wait for so long before it gives them.
     pub(crate) async fn answers(
         &mut self,
         count: usize,
-        blocks: bool,
+        block: Duration,
     ) -> Result<Vec<Value>, WireError> {
-        let block = if blocks { self.block } else { Duration::ZERO };
         let within = self.response_timeout + block;
         Ok(self.exchange.answers(count, within).await?)
     }

@@ -59,8 +59,10 @@ pub(crate) fn checked(value: Value) -> Result<Value, WireError> {
     match value {
         Value::Error(words) => {
             let words = String::from_utf8_lossy(&words);
-            let code = words.split(' ').next().unwrap_or_default();
-            Err(WireError::new(of_code(code), words.clone()))
+            // A transaction that is refused as a whole tells of the refusal behind its own code.
+            let refusal = words.split_once("because of: ").map(|(_, refusal)| refusal);
+            let code = refusal.unwrap_or(&words).split(' ').next();
+            Err(WireError::new(of_code(code.unwrap_or_default()), words))
         }
         value => Ok(value),
     }
@@ -92,6 +94,10 @@ mod tests {
     fn a_code_of_the_server_becomes_its_fault() {
         for (words, fault) in [
             ("OOM command not allowed", Fault::OutOfMemory),
+            (
+                "EXECABORT Transaction discarded because of: OOM command not allowed",
+                Fault::OutOfMemory,
+            ),
             ("MISCONF Errors writing", Fault::Misconfigured),
             ("NOGROUP No such key", Fault::NoGroup),
             ("UNBLOCKED the stream key", Fault::NoGroup),

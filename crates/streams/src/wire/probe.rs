@@ -8,7 +8,7 @@
 //! Before 8.2.3 the `XACKDEL` of Redis has CVE-2025-62507. The choice goes by the version that `INFO` reports, since
 //! the guard against the faulty releases needs the version anyway.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     WireError,
@@ -22,7 +22,7 @@ use crate::{error::Fault, health::ServerInfo};
 /// A server as it answered when the connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
-    pub run_id: String,
+    pub run_id: Arc<str>,
     pub role: String,
     pub eviction_policy: String,
     valkey: bool,
@@ -54,12 +54,12 @@ impl Server {
             .split(['.', '-'])
             .map(|part| part.parse().unwrap_or(0));
         let version = std::array::from_fn(|_| numbers.next().unwrap_or(0));
-        let run_id = field("run_id").unwrap_or_default().to_owned();
+        let run_id = field("run_id").unwrap_or_default();
         if run_id.is_empty() || version == [0; 3] {
             return Err(WireError::unexpected("INFO"));
         }
         Ok(Self {
-            run_id,
+            run_id: run_id.into(),
             role: field("role").unwrap_or("unknown").to_owned(),
             eviction_policy: field("maxmemory_policy").unwrap_or("unknown").to_owned(),
             valkey: valkey.is_some(),
@@ -96,7 +96,7 @@ impl Server {
             server: if self.valkey { "valkey" } else { "redis" },
             version: format!("{major}.{minor}.{patch}"),
             role: self.role.clone(),
-            run_id: self.run_id.clone(),
+            run_id: self.run_id.to_string(),
             eviction_policy: self.eviction_policy.clone(),
             commands: BTreeMap::from([
                 (

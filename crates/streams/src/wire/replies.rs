@@ -61,7 +61,9 @@ impl ReplyStreamReader {
             .arg("STREAMS")
             .arg(&self.stream)
             .arg(self.position.unwrap_or(EntryId::ZERO));
-        let entries = streams(connection.one(commands).await?)?;
+        connection.begin(commands).await?;
+        let answer = connection.answers(1, block).await?.pop();
+        let entries = streams(answer.unwrap_or_default())?;
         if let Some(last) = entries.last() {
             self.position = Some(last.id);
         }

@@ -52,11 +52,9 @@ impl RequestBatch {
         if transaction {
             commands.cmd("MULTI");
         }
-        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for (id, value) in entries {
-            let name = &*id.hyphenated().encode_lower(&mut name);
             let add = commands.cmd("XADD").arg(stream).arg("*");
-            add.arg(name).arg(&value[..]);
+            add.arg(id).arg(&value[..]);
         }
         if transaction {
             commands.cmd("EXEC");

@@ -8,6 +8,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use itoa::Buffer;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::EntryId;
 
@@ -161,6 +162,13 @@ impl Word for usize {
     }
 }
 
+impl Word for Uuid {
+    fn write(&self, commands: &mut Commands) {
+        let mut text = [0; Hyphenated::LENGTH];
+        self.hyphenated().encode_lower(&mut text).write(commands);
+    }
+}
+
 impl Word for EntryId {
     fn write(&self, commands: &mut Commands) {
         let (mut ms, mut seq) = (Buffer::new(), Buffer::new());
@@ -260,19 +268,24 @@ fn take(whole: &mut Bytes) -> Value {
         return Value::Nil;
     };
     let (kind, rest) = (head.first().copied(), 1..head.len());
-    let number = number(head.get(1..).unwrap_or_default()).unwrap_or(-1);
-    let text = whole.slice(rest);
+    if let Some(kind @ (b'+' | b'-')) = kind {
+        let text = whole.slice(rest);
+        whole.advance(after);
+        return match kind {
+            b'+' => Value::Text(text),
+            _ => Value::Error(text),
+        };
+    }
+    let number = head.get(rest).and_then(|digits| number(digits).ok());
     whole.advance(after);
-    match kind {
-        Some(b'+') => Value::Text(text),
-        Some(b'-') => Value::Error(text),
-        Some(b':') => Value::Int(number),
-        Some(b'$') if number >= 0 => {
-            let text = whole.split_to(number as usize);
+    match (kind, number) {
+        (Some(b':'), Some(number)) => Value::Int(number),
+        (Some(b'$'), Some(length @ 0..)) => {
+            let text = whole.split_to(length as usize);
             whole.advance(2);
             Value::Text(text)
         }
-        Some(b'*') if number >= 0 => Value::Array((0..number).map(|_| take(whole)).collect()),
+        (Some(b'*'), Some(items @ 0..)) => Value::Array((0..items).map(|_| take(whole)).collect()),
         _ => Value::Nil,
     }
 }

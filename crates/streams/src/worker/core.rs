@@ -64,13 +64,7 @@ impl Core {
         let traces = Traces::new(config.tracer, config.names.clone());
         let running = Running::new(config.lease, metrics.in_hand.clone());
         let status = Arc::new(Status::new(&["fetch"]));
-        let dead_letters = Link::new(
-            "dead-letters",
-            Duration::ZERO,
-            &connector,
-            &status,
-            &metrics.links,
-        );
+        let dead_letters = Link::new("dead-letters", &connector, &status, &metrics.links);
         Ok(Self {
             group: Group {
                 names: config.names,
@@ -98,14 +92,8 @@ impl Core {
         })
     }
 
-    pub(super) fn link(&self, part: &'static str, block: Duration) -> Link {
-        Link::new(
-            part,
-            block,
-            &self.connector,
-            &self.status,
-            &self.metrics.links,
-        )
+    pub(super) fn link(&self, part: &'static str) -> Link {
+        Link::new(part, &self.connector, &self.status, &self.metrics.links)
     }
 
     pub(super) fn terminals(&self) -> usize {

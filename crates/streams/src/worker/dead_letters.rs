@@ -61,10 +61,6 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
         deliveries,
         caller,
     } = found;
-    if !core.running.may_start(&in_hand, Instant::now()) {
-        core.metrics.lapsed.inc(); // Stopped since the delivery; somebody else buries it.
-        return;
-    }
     let fields = entry.fields.unwrap_or_default();
     let letter = DeadLetter {
         entry: entry.id,
@@ -76,6 +72,11 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
     };
     {
         let mut link = core.dead_letters.lock().await;
+        // Now that it is its turn, which it may have waited for.
+        if !core.running.may_start(&in_hand, Instant::now()) {
+            core.metrics.lapsed.inc(); // Stopped since the delivery; somebody else buries it.
+            return;
+        }
         if let Err(error) = write(&core, &letter, &mut link).await {
             link.failed(&error);
             return;

@@ -31,7 +31,12 @@ use tokio::{
 };
 
 use super::{
-    along, core::Core, finished::Finished, last_chance::LastChance, request::Handler, take::take,
+    along::{self, Brought},
+    core::Core,
+    finished::Finished,
+    last_chance::LastChance,
+    request::Handler,
+    take::{Delivered, take},
     work::Work,
 };
 use crate::{
@@ -59,6 +64,10 @@ pub(super) const MAX_BLOCK: Duration = Duration::from_secs(5);
 /// let go of the thread, holds up nothing but itself.
 const DONE_AT_ONCE: Duration = Duration::from_millis(5);
 
+/// For how long nothing goes along with a read after Redis refused that: what is read meanwhile would find its terminals
+/// taken, and would have to be handed back.
+const REFUSED: Duration = Duration::from_secs(1);
+
 pub(super) struct Fetch {
     pub core: Arc<Core>,
     pub handler: Handler,
@@ -80,6 +89,14 @@ pub(super) struct Fetch {
     pub group_seen: bool,
     pub next_sweep: Instant,
     pub last_chance: LastChance,
+    /// Until when nothing goes along.
+    pub alone_until: Instant,
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.leave_done();
+    }
 }
 
 impl Fetch {
@@ -105,7 +122,6 @@ impl Fetch {
                 _ = self.stop.changed() => return,
             }
         }
-        self.leave_done();
     }
 
     /// All terminals that are free; nothing once the worker stops. At least one, unless something is done, whose
@@ -115,7 +131,7 @@ impl Fetch {
         self.add_free(&mut free);
         // Not where a sweep comes first: that is for terminals that are free, and what is done does not wait for it.
         let reads_next = self.link.is_proven() && Instant::now() < self.next_sweep;
-        let may_go_along = reads_next && along::is_open(&self.core);
+        let may_go_along = reads_next && self.may_go_along();
         while free.num_permits() == 0 && self.done.is_empty() {
             select! {
                 biased;
@@ -135,12 +151,20 @@ impl Fetch {
         }
     }
 
+    fn may_go_along(&self) -> bool {
+        along::is_open(&self.core) && Instant::now() >= self.alone_until
+    }
+
     /// Leaves what is done to the loop that settles.
     fn leave_done(&mut self) {
         self.core.settle.leave(self.done.drain(..));
     }
 
     async fn round(&mut self, mut free: OwnedSemaphorePermit) -> Result<(), WireError> {
+        if !self.link.is_open() {
+            // Connecting takes its time, and whoever waits for these has another connection.
+            self.leave_done();
+        }
         self.link.connect().await?;
         let unproven = !self.link.is_proven();
         self.catch_up(unproven, &mut free).await?;
@@ -167,10 +191,17 @@ impl Fetch {
         let done = std::mem::take(&mut self.done);
         let were_free = free.num_permits();
         let connection = self.link.connection()?;
-        let (mut fetched, others_since) = select! {
+        let Brought {
+            mut fetched,
+            free_since: others_since,
+            refused,
+        } = select! {
             read = along::read(&core, connection, read, done) => read?,
             error = overtaken => return Err(error),
         };
+        if refused {
+            self.alone_until = Instant::now() + REFUSED;
+        }
         self.link.succeeded();
         self.limit.came(fetched.deliveries.len());
         self.group_seen = true;
@@ -178,11 +209,6 @@ impl Fetch {
         let put_off = self
             .last_chance
             .put_off(&mut fetched.deliveries, free.num_permits());
-        if !put_off.is_empty() {
-            // As if the delivery had not been made.
-            let connection = self.link.connection()?;
-            core.group.hand_back(connection, &put_off).await?;
-        }
         let free_since = |terminal| {
             if terminal < were_free {
                 sent
@@ -191,6 +217,16 @@ impl Fetch {
             }
         };
         self.take_all(fetched, sent, free_since, &mut free);
+        if !put_off.is_empty() {
+            // As if the delivery had not been made.
+            let connection = self.link.connection()?;
+            let reads_claim = connection.server.reads_with_claim();
+            core.group.hand_back(connection, &put_off).await?;
+            if !reads_claim {
+                // Reads bring what is new alone; a sweep finds these before that.
+                self.next_sweep = Instant::now();
+            }
+        }
         Ok(())
     }
 
@@ -203,7 +239,7 @@ impl Fetch {
     ) -> Result<(), WireError> {
         let core = Arc::clone(&self.core);
         let sweeps = Instant::now() >= self.next_sweep;
-        if unproven || sweeps || !along::may_go(&core, &self.done) {
+        if unproven || sweeps || !self.may_go_along() || !along::fits(&self.done) {
             self.leave_done();
         }
         let connection = self.link.connection()?;
@@ -314,32 +350,43 @@ impl Fetch {
         free_since: impl Fn(usize) -> Instant,
         free: &mut OwnedSemaphorePermit,
     ) {
-        if !lock(&self.core.clock).sample(sent, Instant::now(), fetched.redis_time) {
-            tracing::warn!(
-                "Redis's clock was set; requests from before count their time from now on"
-            );
-        }
-        let mut works: Vec<Work> = Vec::with_capacity(fetched.deliveries.len());
-        for (nth, delivery) in fetched.deliveries.into_iter().enumerate() {
+        let Fetched {
+            deliveries,
+            redis_time,
+        } = fetched;
+        let clock = {
+            let mut clock = lock(&self.core.clock);
+            if !clock.sample(sent, Instant::now(), redis_time) {
+                tracing::warn!(
+                    "Redis's clock was set; requests from before count their time from now on"
+                );
+            }
+            clock.clone()
+        };
+        let delivered = clock.local(redis_time);
+        let mut works: Vec<Work> = Vec::with_capacity(deliveries.len());
+        let mut taken = 0;
+        for delivery in deliveries {
+            let id = delivery.entry.id;
+            if self.core.running.again(id, delivered) {
+                continue; // It runs here, and was only given to us again.
+            }
             // Never short: no more was asked for.
             let Some(terminal) = free.split(1) else {
                 break;
             };
-            if self
-                .last_chance
-                .made(delivery.entry.id, delivery.deliveries)
-            {
+            if self.last_chance.made(id, delivery.deliveries) {
                 // Until it is done reads take nothing over, so sweeps do.
                 let soon = Instant::now() + self.core.group.lease / SWEEPS_PER_LEASE;
                 self.next_sweep = self.next_sweep.min(soon);
             }
-            works.extend(take(
-                &self.core,
-                delivery,
-                free_since(nth),
-                fetched.redis_time,
-                terminal,
-            ));
+            let when = Delivered {
+                at: delivered,
+                age: clock.age(id, redis_time),
+                free_since: free_since(taken),
+            };
+            taken += 1;
+            works.extend(take(&self.core, delivery, when, terminal));
         }
         // Only when all are in hand, and their leases are kept, may a handler take its time.
         let here_until = self.asks_here.then(|| Instant::now() + DONE_AT_ONCE);

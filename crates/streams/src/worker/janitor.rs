@@ -68,10 +68,11 @@ async fn keep_house(
     server_due: &mut Instant,
 ) -> Result<(), WireError> {
     let names = &core.group.names;
-    let look = round.is_multiple_of(ROUNDS_PER_LOOK);
     let announcement = announcement(core);
-    // After a failure nothing counts as announced, so that the next success is one.
+    // After a failure nothing counts as announced, so that the next success is one. Until then rounds stand still, and
+    // each of them looks.
     let known = announced.take();
+    let look = round.is_multiple_of(ROUNDS_PER_LOOK) || known.is_none();
     if !look && known.is_some_and(|known| !announcement.differs(&known)) {
         *announced = known;
         return Ok(());
@@ -179,4 +180,26 @@ async fn delete_dead_consumers(
         tracing::info!(deleted, "deleted the consumers of workers that are gone");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::RedisServer;
+
+    use super::*;
+    use crate::{config::WorkerConfig, error::Fault, keys::StreamNames};
+
+    #[tokio::test]
+    async fn while_announcements_are_refused_each_round_looks() {
+        let redis = RedisServer::start().await.expect("starts");
+        let names = StreamNames::for_service("test");
+        let core = Core::new(WorkerConfig::new(redis.url(), names)).expect("valid");
+        let mut link = core.link("janitor");
+        let no_memory = ["CONFIG", "SET", "maxmemory", "1"];
+        redis.command::<()>(&no_memory).await.expect("is set");
+        // Not a round that looks of its own accord, and nothing counts as announced since the last refusal.
+        let kept = keep_house(&core, &mut link, 1, &mut None, &mut Instant::now()).await;
+        assert_eq!(kept.map_err(|error| error.fault), Err(Fault::OutOfMemory));
+        assert!(lock(&core.observation).is_some(), "it looked all the same");
+    }
 }

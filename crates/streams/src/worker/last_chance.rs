@@ -66,13 +66,15 @@ impl LastChance {
         let mut put_off = Vec::new();
         deliveries.retain(|delivery| {
             let id = delivery.entry.id;
+            // What runs here was only given to us again. It goes on, and needs no place.
+            if delivery.deliveries > 1 && self.core.running.has(id) {
+                return true;
+            }
             let last = self.is_last(delivery.deliveries);
-            // What runs here already was only given to us again, and goes on.
-            let is_new = (last || places == 0) && !self.core.running.has(id);
-            let takes = places > 0 && !(last && is_new && std::mem::replace(&mut one, true));
+            let takes = places > 0 && !(last && std::mem::replace(&mut one, true));
             if takes {
                 places -= 1;
-            } else if is_new {
+            } else {
                 put_off.push(id);
             }
             takes

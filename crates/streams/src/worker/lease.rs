@@ -28,7 +28,7 @@ pub(super) fn spawn(
         .build()?;
     thread::Builder::new().name("lease".into()).spawn(move || {
         runtime.block_on(async {
-            let link = core.link("lease", Duration::ZERO);
+            let link = core.link("lease");
             select! {
                 () = run(core, link) => {}
                 _ = stop.changed() => {}
@@ -71,15 +71,11 @@ async fn renew(core: &Core, link: &mut Link, ids: &[EntryId]) -> Result<(), Wire
     core.running.renewed(&renewed, sent);
     core.metrics.leases_renewed.inc_by(renewed.len() as u64);
     let renewed: HashSet<EntryId> = renewed.into_iter().collect();
-    let lost: Vec<EntryId> = ids
-        .iter()
-        .copied()
-        .filter(|id| !renewed.contains(id) && core.running.has(*id))
-        .collect();
-    if !lost.is_empty() {
-        core.running.lost(&lost);
+    let lost = ids.iter().copied().filter(|id| !renewed.contains(id));
+    let lost = core.running.lost(lost, sent);
+    if lost > 0 {
         tracing::debug!(
-            lost = lost.len(),
+            lost,
             "leases were lost: taken over, or withdrawn by their callers"
         );
     }

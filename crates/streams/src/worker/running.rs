@@ -13,10 +13,7 @@
 
 use std::{
     collections::{HashMap, hash_map},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -37,16 +34,22 @@ pub(super) const RENEWALS_PER_LEASE: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Running {
     lease: Duration,
-    held: Mutex<HashMap<EntryId, Held>>,
-    /// Whether what runs was cut; what begins to run after that is cut at once.
-    cut: AtomicBool,
-    /// Tells one taking in hand of an entry from the next.
-    serial: AtomicU64,
+    inner: Mutex<Inner>,
+    /// The first was taken in hand, or the last was let go.
     changed: Notify,
     /// How many there are, for the metrics.
     gauge: IntGauge,
     /// What the hold is measured by.
     pub occupancy: Occupancy,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    held: HashMap<EntryId, Held>,
+    /// Whether what runs was cut; what begins to run after that is cut at once.
+    cut: bool,
+    /// Tells one taking in hand of an entry from the next.
+    serial: u64,
 }
 
 /// One entry in hand, and the terminal that it occupies.
@@ -75,9 +78,7 @@ impl Running {
     pub(super) fn new(lease: Duration, gauge: IntGauge) -> Self {
         Self {
             lease,
-            held: Mutex::default(),
-            cut: AtomicBool::new(false),
-            serial: AtomicU64::new(0),
+            inner: Mutex::default(),
             changed: Notify::new(),
             gauge,
             occupancy: Occupancy::new(),
@@ -94,8 +95,10 @@ impl Running {
         waited_since: Instant,
         terminal: OwnedSemaphorePermit,
     ) -> Option<InHand> {
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let is_new = match lock(&self.held).entry(entry) {
+        let mut inner = lock(&self.inner);
+        let is_first = inner.held.is_empty();
+        let serial = inner.serial;
+        match inner.held.entry(entry) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(Held {
                     serial,
@@ -103,36 +106,42 @@ impl Running {
                     lost: false,
                     work: None,
                 });
-                true
             }
             hash_map::Entry::Occupied(mut occupied) => {
-                let held = occupied.get_mut();
-                held.since = held.since.max(since);
-                held.lost = false;
-                false
+                occupied.get_mut().begin_anew(since);
+                return None;
             }
-        };
-        self.changed.notify_waiters();
-        is_new.then(|| {
-            self.gauge.inc();
-            self.occupancy.begins(waited_since);
-            InHand {
-                entry,
-                serial,
-                worked: false,
-                running: Arc::clone(self),
-                _terminal: terminal,
-            }
+        }
+        inner.serial += 1;
+        drop(inner);
+        if is_first {
+            self.changed.notify_waiters();
+        }
+        self.gauge.inc();
+        self.occupancy.begins(waited_since);
+        Some(InHand {
+            entry,
+            serial,
+            worked: false,
+            running: Arc::clone(self),
+            _terminal: terminal,
         })
+    }
+
+    /// Whether an entry that was delivered at `since` is in hand already: then its lease starts anew.
+    pub(super) fn again(&self, entry: EntryId, since: Instant) -> bool {
+        let mut inner = lock(&self.inner);
+        let held = inner.held.get_mut(&entry);
+        held.map(|held| held.begin_anew(since)).is_some()
     }
 
     /// Notes the task that works on an entry, so that it can be cut.
     pub(super) fn works(&self, id: EntryId, work: AbortHandle) {
-        let mut held = lock(&self.held);
-        if self.cut.load(Ordering::Relaxed) {
+        let mut inner = lock(&self.inner);
+        if inner.cut {
             work.abort();
         }
-        if let Some(held) = held.get_mut(&id) {
+        if let Some(held) = inner.held.get_mut(&id) {
             held.work = Some(work);
         }
     }
@@ -140,61 +149,63 @@ impl Running {
     /// Whether work may start: the lease holds at `now`, with a tenth kept back for what lies between this look and
     /// the work that it allows. If it does not, the entry is let go in this step.
     pub(super) fn may_start(&self, in_hand: &InHand, now: Instant) -> bool {
-        let mut held = lock(&self.held);
-        let holds = held
-            .get(&in_hand.entry)
-            .is_some_and(|held| !held.lost && now < held.since + self.lease * 9 / 10);
+        let inner = lock(&self.inner);
+        let held = inner.held.get(&in_hand.entry);
+        let holds = held.is_some_and(|held| !held.lost && now < held.since + self.lease * 9 / 10);
         if !holds {
-            let_go(&mut held, in_hand);
+            self.let_go(inner, in_hand);
         }
         holds
     }
 
     /// The entries whose lease should be renewed at `now`; none that lapsed.
     pub(super) fn due(&self, now: Instant) -> Vec<EntryId> {
-        let held = lock(&self.held);
-        held.iter()
-            .filter(|(_, held)| {
-                !held.lost && now >= held.since + self.renewal() && now < held.since + self.lease
-            })
-            .map(|(id, _)| *id)
-            .collect()
+        let inner = lock(&self.inner);
+        let held = inner.held.iter();
+        held.filter(|(_, held)| {
+            !held.lost && now >= held.since + self.renewal() && now < held.since + self.lease
+        })
+        .map(|(id, _)| *id)
+        .collect()
     }
 
     /// These were renewed by a command sent at `sent`: they are ours, whatever was thought before.
     pub(super) fn renewed(&self, ids: &[EntryId], sent: Instant) {
-        let mut held = lock(&self.held);
+        let mut inner = lock(&self.inner);
         for id in ids {
-            if let Some(held) = held.get_mut(id) {
-                held.since = held.since.max(sent);
-                held.lost = false;
+            if let Some(held) = inner.held.get_mut(id) {
+                held.begin_anew(sent);
             }
         }
     }
 
-    /// These are somebody else's now, or were withdrawn by their caller.
-    pub(super) fn lost(&self, ids: &[EntryId]) {
-        let mut held = lock(&self.held);
+    /// A command sent at `sent` found these to be somebody else's, or withdrawn by their caller. Gives how many of them
+    /// are in hand; what was delivered after that is ours.
+    pub(super) fn lost(&self, ids: impl Iterator<Item = EntryId>, sent: Instant) -> usize {
+        let mut inner = lock(&self.inner);
+        let mut lost = 0;
         for id in ids {
-            if let Some(held) = held.get_mut(id) {
+            if let Some(held) = inner.held.get_mut(&id).filter(|held| held.since <= sent) {
                 held.lost = true;
+                lost += 1;
             }
         }
+        lost
     }
 
     pub(super) fn len(&self) -> usize {
-        lock(&self.held).len()
+        lock(&self.inner).held.len()
     }
 
     pub(super) fn has(&self, id: EntryId) -> bool {
-        lock(&self.held).contains_key(&id)
+        lock(&self.inner).held.contains_key(&id)
     }
 
     /// Cuts all work that runs, and all that begins yet. It is out of hand as soon as the runtime dropped it.
     pub(super) fn cut(&self) {
-        let held = lock(&self.held);
-        self.cut.store(true, Ordering::Relaxed);
-        for held in held.values() {
+        let mut inner = lock(&self.inner);
+        inner.cut = true;
+        for held in inner.held.values() {
             if let Some(work) = &held.work {
                 work.abort();
             }
@@ -221,29 +232,41 @@ impl Running {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if reached(&lock(&self.held)) {
+            if reached(&lock(&self.inner).held) {
                 return;
             }
             changed.await;
         }
     }
+
+    /// Removes an entry, unless it was let go before and has been taken in hand anew.
+    fn let_go(&self, mut inner: MutexGuard<'_, Inner>, in_hand: &InHand) {
+        if let hash_map::Entry::Occupied(occupied) = inner.held.entry(in_hand.entry)
+            && occupied.get().serial == in_hand.serial
+        {
+            occupied.remove();
+            let was_last = inner.held.is_empty();
+            drop(inner);
+            if was_last {
+                self.changed.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Held {
+    /// It is ours since then, whatever was thought before.
+    fn begin_anew(&mut self, since: Instant) {
+        self.since = self.since.max(since);
+        self.lost = false;
+    }
 }
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        let_go(&mut lock(&self.running.held), self);
         self.running.gauge.dec();
         self.running.occupancy.ends(self.worked);
-        self.running.changed.notify_waiters();
-    }
-}
-
-/// Removes an entry, unless it was let go before and has been taken in hand anew.
-fn let_go(held: &mut HashMap<EntryId, Held>, in_hand: &InHand) {
-    if let hash_map::Entry::Occupied(occupied) = held.entry(in_hand.entry)
-        && occupied.get().serial == in_hand.serial
-    {
-        occupied.remove();
+        self.running.let_go(lock(&self.running.inner), self);
     }
 }
 
@@ -282,7 +305,7 @@ mod tests {
         running.renewed(&[id(1)], after(4));
         assert_eq!(running.due(after(6)), vec![]);
         assert_eq!(running.due(after(12)), vec![id(1)]);
-        running.lost(&[id(1)]);
+        running.lost([id(1)].into_iter(), after(12));
         assert_eq!(running.due(after(12)), vec![]);
         assert!(running.has(id(1)), "the work goes on");
     }
@@ -293,7 +316,7 @@ mod tests {
         let running = running();
         let in_hand = begin(&running, id(1), start).expect("new");
         assert!(running.may_start(&in_hand, start + Duration::from_secs(8)));
-        running.lost(&[id(1)]);
+        running.lost([id(1)].into_iter(), Instant::now());
         assert!(!running.may_start(&in_hand, start));
         let late = begin(&running, id(2), start).expect("new");
         assert!(!running.may_start(&late, start + Duration::from_millis(8_100)));
@@ -312,11 +335,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_lost_before_it_was_delivered_again_is_ours() {
+        let start = Instant::now();
+        let running = running();
+        let in_hand = begin(&running, id(1), start).expect("new");
+        assert!(running.again(id(1), start + LEASE));
+        assert!(!running.again(id(2), start), "not in hand");
+        let asked = start + LEASE - Duration::from_millis(1);
+        assert_eq!(running.lost([id(1), id(2)].into_iter(), asked), 0);
+        assert!(running.may_start(&in_hand, start + LEASE));
+        assert_eq!(running.lost([id(1)].into_iter(), start + LEASE), 1);
+        assert!(!running.may_start(&in_hand, start + LEASE));
+    }
+
+    #[test]
     fn an_entry_in_hand_is_not_begun_twice() {
         let start = Instant::now();
         let running = running();
         let in_hand = begin(&running, id(1), start).expect("new");
-        running.lost(&[id(1)]);
+        running.lost([id(1)].into_iter(), Instant::now());
         assert!(begin(&running, id(1), start + LEASE).is_none());
         assert!(
             running.may_start(&in_hand, start + LEASE),

@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     core::Core,
     drain::{self, Drained},
-    fetch::{self, Fetch},
+    fetch::Fetch,
     janitor,
     last_chance::LastChance,
     lease,
@@ -56,7 +56,7 @@ pub(super) async fn serve(
         handler,
         asks_here: Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread,
         done: Vec::new(),
-        link: core.link("fetch", fetch::MAX_BLOCK),
+        link: core.link("fetch"),
         terminals: Arc::new(Semaphore::new(terminals)),
         stop,
         client_id,
@@ -64,18 +64,13 @@ pub(super) async fn serve(
         group_missing: false,
         group_seen: false,
         next_sweep: Instant::now(),
+        alone_until: Instant::now(),
         last_chance: LastChance::new(&core),
     };
     let lease = lease::spawn(Arc::clone(&core), lease_stops).map_err(WorkerError::Thread)?;
     let fetch = tokio::spawn(fetch.run());
-    let settle = tokio::spawn(settle::run(
-        Arc::clone(&core),
-        core.link("settle", Duration::ZERO),
-    ));
-    let janitor = tokio::spawn(janitor::run(
-        Arc::clone(&core),
-        core.link("janitor", Duration::ZERO),
-    ));
+    let settle = tokio::spawn(settle::run(Arc::clone(&core), core.link("settle")));
+    let janitor = tokio::spawn(janitor::run(Arc::clone(&core), core.link("janitor")));
     let follow = tokio::spawn(follow(
         core.connector.clone(),
         Arc::clone(&core.status),
@@ -100,7 +95,7 @@ pub(super) async fn serve(
         "draining: no new work is taken"
     );
     stop_fetch.send_replace(true);
-    let mut link = core.link("drain", Duration::ZERO);
+    let mut link = core.link("drain");
     let finished = drain::finish(&core, &mut link, &mut loops.fetch, reading).await;
     drop(loops);
     // What was cut on another thread ends at its next await; handed back before that it would run twice.

@@ -12,7 +12,7 @@
 //! first wins.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::pending,
     sync::Arc,
 };
@@ -26,7 +26,7 @@ use super::{core::Core, finished::Finished};
 use crate::{
     error::Fault,
     link::{Link, pause_after},
-    wire::{EntryId, Settled, SettledBatch, WireError},
+    wire::{Connection, EntryId, Settled, SettledBatch, WireError},
     write_limit::WriteLimit,
 };
 
@@ -66,7 +66,16 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
         if batch.is_empty() {
             continue;
         }
-        match flush(&core, &mut link, &batch).await {
+        let connection = match link.connect().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                link.failed(&error);
+                put_back(&mut open, tried(batch));
+                link.pause().await;
+                continue;
+            }
+        };
+        match flush(&core, connection, &batch).await {
             Ok(settled) => {
                 limit.got_through(batch.iter().map(Finished::bytes).sum());
                 let (left, refusal) = sent_off(&core, settled, batch);
@@ -82,9 +91,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
                     limit.timed_out();
                 }
                 link.failed(&error);
-                for finished in broken_off(&core, batch).rev() {
-                    open.push_front(finished);
-                }
+                put_back(&mut open, broken_off(&core, batch));
                 link.pause().await;
             }
         }
@@ -123,10 +130,9 @@ fn due(open: &mut VecDeque<Finished>, now: Instant, most_bytes: usize) -> Vec<Fi
 
 async fn flush(
     core: &Core,
-    link: &mut Link,
+    connection: &mut Connection,
     batch: &[Finished],
 ) -> Result<SettledBatch, WireError> {
-    let connection = link.connect().await?;
     let names = &core.group.names;
     let items: Vec<Settled<'_>> = batch.iter().map(|it| it.as_settled(names)).collect();
     core.group
@@ -141,10 +147,21 @@ pub(super) fn broken_off(
 ) -> impl DoubleEndedIterator<Item = Finished> {
     let retries = core.metrics.links.retries.with_label_values(&["settle"]);
     retries.inc_by(batch.len() as u64);
+    tried(batch)
+}
+
+fn tried(batch: Vec<Finished>) -> impl DoubleEndedIterator<Item = Finished> {
     batch.into_iter().map(|mut finished| {
         finished.failures += 1;
         finished
     })
+}
+
+/// Before all others, in their order.
+fn put_back(open: &mut VecDeque<Finished>, finished: impl DoubleEndedIterator<Item = Finished>) {
+    for finished in finished.rev() {
+        open.push_front(finished);
+    }
 }
 
 /// Gives back what was refused, for later, with the first refusal, and lets the rest go.
@@ -156,18 +173,21 @@ pub(super) fn sent_off(
     let SettledBatch {
         refused,
         removed,
+        not_acked,
         ack_failed,
         missed: _,
     } = settled;
     // Whether their requests are kept.
     let replies_refused: HashMap<EntryId, bool> =
         refused.iter().map(|it| (it.entry, it.kept)).collect();
-    if ack_failed.is_none() {
-        let is_kept = |it: &Finished| replies_refused.get(&it.in_hand.entry) == Some(&true);
-        let acked = batch.iter().filter(|it| it.ack && !is_kept(it));
-        let acked = acked.count() as u64;
-        core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
-    }
+    let not_acked: HashSet<EntryId> = not_acked.into_iter().collect();
+    let is_kept =
+        |entry: EntryId| not_acked.contains(&entry) || replies_refused.get(&entry) == Some(&true);
+    let acked = batch
+        .iter()
+        .filter(|it| it.ack && !is_kept(it.in_hand.entry));
+    let acked = acked.count() as u64;
+    core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     let now = Instant::now();
     let mut left = Vec::new();
     for mut finished in batch {
@@ -178,7 +198,7 @@ pub(super) fn sent_off(
             finished.reply = None;
             finished.span.done();
         }
-        finished.ack &= refused.copied().unwrap_or(ack_failed.is_some());
+        finished.ack &= is_kept(finished.in_hand.entry);
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = Some(now + pause_after(finished.failures));

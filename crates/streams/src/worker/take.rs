@@ -16,35 +16,40 @@ use super::{
 };
 use crate::{
     envelope::RequestEnvelope,
-    mutex::lock,
     wire::{Delivery, Entry},
 };
 
 /// Why a trace ends whose request was delivered too often.
 const DEAD: &str = "dead-letter";
 
+/// When a delivery was made.
+#[derive(Clone, Copy)]
+pub(super) struct Delivered {
+    /// On our clock.
+    pub at: Instant,
+    /// How old the entry was by then.
+    pub age: Duration,
+    /// Since when its terminal was free, in the read that brought it.
+    pub free_since: Instant,
+}
+
 /// Takes one delivery in hand. What cannot or need not be worked on is settled; the rest is given back, and holds the
-/// terminal until the reply is written. The terminal was free `since` then, in the read that brought it.
+/// terminal until the reply is written.
 pub(super) fn take(
     core: &Arc<Core>,
     delivery: Delivery,
-    since: Instant,
-    redis_time: Duration,
+    when: Delivered,
     terminal: OwnedSemaphorePermit,
 ) -> Option<Work> {
     let Delivery { entry, deliveries } = delivery;
-    let (delivered, age) = {
-        let clock = lock(&core.clock);
-        (clock.local(redis_time), clock.age(entry.id, redis_time))
-    };
+    let (delivered, age, since) = (when.at, when.age, when.free_since);
     let id = entry.id;
     // It could have had it from then on, or from when there was something to read.
     let waited_since = delivered
         .checked_sub(age)
         .map_or(since, |added| added.max(since));
-    let begun = core.running.begin(id, delivered, waited_since, terminal);
     // Nothing if it runs here already: then the server only gave it to us again.
-    let in_hand = begun?;
+    let in_hand = core.running.begin(id, delivered, waited_since, terminal)?;
     if deliveries > 1 {
         core.metrics.reclaimed.inc();
     }

@@ -129,7 +129,7 @@ mod tests {
         async fn set() -> Self {
             let redis = RedisServer::start().await.expect("starts");
             let connector = Connector::new(RedisConfig::new(redis.url()), "test");
-            let mut connection = connector.open("test", LEASE).await.expect("opens");
+            let mut connection = connector.open("test").await.expect("opens");
             let names = StreamNames::for_service("test");
             Group::create(&names, &mut connection)
                 .await

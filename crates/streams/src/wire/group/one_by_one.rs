@@ -59,12 +59,10 @@ impl Group {
     ) -> Result<SettledBatch, WireError> {
         let with_delete = connection.server.acks_with_delete();
         let mut commands = Commands::new();
-        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for item in batch {
             let Some((stream, id, value)) = item.reply else {
                 continue;
             };
-            let id = &*id.hyphenated().encode_lower(&mut name);
             if item.ack {
                 commands.cmd("EVAL").arg(SETTLE_ONE).arg(1_u64);
                 commands.arg(&self.names.requests);
@@ -99,15 +97,13 @@ impl Group {
                     settled.refused.push(refused(false));
                     settled.removed += gone.first().map(count).transpose()?.unwrap_or_default();
                 }
-                Ok(Value::Int(-1)) => settled.ack_failed = Some(refusal.clone()),
+                Ok(Value::Int(-1)) => settled.leave(&[item.entry], refusal.clone()),
                 Ok(pending) if item.ack => settled.removed += count(&pending)?,
                 Ok(_) => {}
             }
         }
-        if !unanswered.is_empty()
-            && let Err(error) = settled.acknowledged(&mut answers, &unanswered, with_delete)
-        {
-            settled.ack_failed = Some(error);
+        if !unanswered.is_empty() {
+            settled.acknowledged(&mut answers, &unanswered, with_delete);
         }
         Ok(self.delete_missed(connection, settled).await)
     }

@@ -35,6 +35,8 @@ pub(crate) struct Read {
 pub(crate) struct Reading {
     /// The answers to what was settled.
     ahead: usize,
+    /// How long the server may wait before it answers the read.
+    block: Duration,
 }
 
 impl Group {
@@ -67,7 +69,10 @@ impl Group {
         // Tells when Redis carried the read out, however late its answer is read.
         commands.cmd("TIME");
         connection.begin(commands).await?;
-        Ok(Reading { ahead })
+        Ok(Reading {
+            ahead,
+            block: read.block.unwrap_or_default(),
+        })
     }
 }
 
@@ -78,13 +83,13 @@ impl Reading {
         connection: &mut Connection,
         batch: &[Settled<'_>],
     ) -> Result<Answered, WireError> {
-        let answers = connection.answers(self.ahead, false).await?;
+        let answers = connection.answers(self.ahead, Duration::ZERO).await?;
         answered(answers, batch, connection.server.acks_with_delete())
     }
 
     /// What was read. Asked for last, when what was settled is known.
     pub(crate) async fn fetched(self, connection: &mut Connection) -> Result<Fetched, WireError> {
-        let answers = connection.answers(2, true).await?;
+        let answers = connection.answers(2, self.block).await?;
         let mut answers = answers.into_iter();
         let time = answers.next_back().unwrap_or_default();
         let read = checked(answers.next_back().unwrap_or_default())?;

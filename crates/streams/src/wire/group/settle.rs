@@ -42,7 +42,9 @@ pub(crate) struct SettledBatch {
     /// Requests that `XACKDEL` did not find pending, and did not delete either: the group may have been lost. They are
     /// still to be deleted.
     pub missed: Vec<EntryId>,
-    /// Why nothing was acknowledged.
+    /// Requests that are still to be deleted and acknowledged.
+    pub not_acked: Vec<EntryId>,
+    /// Why, where there are any.
     pub ack_failed: Option<WireError>,
 }
 
@@ -99,7 +101,6 @@ impl Group {
         if transaction {
             commands.cmd("MULTI");
         }
-        let mut name = [0; uuid::fmt::Hyphenated::LENGTH];
         for stream in &streams {
             commands.cmd("XADD").arg(stream).arg("*");
             for (_, id, value) in batch
@@ -107,9 +108,7 @@ impl Group {
                 .filter_map(|item| item.reply)
                 .filter(|(to, ..)| to == stream)
             {
-                commands
-                    .arg(&*id.hyphenated().encode_lower(&mut name))
-                    .arg(value);
+                commands.arg(id).arg(value);
             }
         }
         if !acked.is_empty() {
@@ -179,7 +178,7 @@ impl Group {
             .arg(&settled.missed[..]);
         match connection.one(commands).await.and_then(checked) {
             Ok(_deleted) => settled.missed.clear(),
-            Err(error) => settled.not_acked(error),
+            Err(error) => settled.leave_missed(error),
         }
         settled
     }
@@ -219,10 +218,8 @@ pub(super) fn answered(
             }));
         }
     }
-    if !acked.is_empty()
-        && let Err(error) = settled.acknowledged(&mut answers, &acked, with_delete)
-    {
-        settled.not_acked(error);
+    if !acked.is_empty() {
+        settled.acknowledged(&mut answers, &acked, with_delete);
     }
     Ok(Answered::CarriedOut(settled))
 }
@@ -234,27 +231,29 @@ impl SettledBatch {
         answers: &mut impl Iterator<Item = Value>,
         acked: &[EntryId],
         with_delete: bool,
-    ) -> Result<(), WireError> {
-        let first = checked(answers.next().unwrap_or_default());
-        if !with_delete {
-            let acks = checked(answers.next().unwrap_or_default())?;
-            first?;
-            self.removed += count(&acks)?;
-            return Ok(());
+    ) {
+        match removed(answers, acked, with_delete) {
+            Ok((removed, missed)) => {
+                self.removed += removed;
+                self.missed = missed;
+            }
+            Err(error) => self.leave(acked, error),
         }
-        let outcomes = array(first?)?;
-        let missed = acked.iter().zip(&outcomes);
-        let missed = missed.filter(|(_, outcome)| **outcome == Value::Int(-1));
-        self.missed = missed.map(|(id, _)| *id).collect();
-        self.removed += (acked.len() - self.missed.len()) as u64;
-        Ok(())
     }
 
-    /// Nothing counts as acknowledged, for this reason.
-    pub(crate) fn not_acked(&mut self, error: WireError) {
-        self.refused.iter_mut().for_each(|it| it.kept = true);
-        self.removed = 0;
-        self.ack_failed = Some(error);
+    /// What was not found pending is not deleted now, for this reason.
+    pub(crate) fn leave_missed(&mut self, error: WireError) {
+        let missed = std::mem::take(&mut self.missed);
+        self.leave(&missed, error);
+    }
+
+    /// These are still to be deleted and acknowledged, for this reason.
+    pub(super) fn leave(&mut self, entries: &[EntryId], error: WireError) {
+        for refused in &mut self.refused {
+            refused.kept |= entries.contains(&refused.entry);
+        }
+        self.not_acked.extend(entries);
+        self.ack_failed.get_or_insert(error);
     }
 }
 
@@ -262,6 +261,26 @@ impl Settled<'_> {
     fn replies_to(&self, stream: &str) -> bool {
         self.reply.is_some_and(|(to, ..)| to == stream)
     }
+}
+
+/// How many of these were still pending, by the answers to what deletes and acknowledges them, and which of them
+/// `XACKDEL` missed.
+fn removed(
+    answers: &mut impl Iterator<Item = Value>,
+    acked: &[EntryId],
+    with_delete: bool,
+) -> Result<(u64, Vec<EntryId>), WireError> {
+    let first = checked(answers.next().unwrap_or_default());
+    if !with_delete {
+        let acks = checked(answers.next().unwrap_or_default())?;
+        first?;
+        return Ok((count(&acks)?, Vec::new()));
+    }
+    let outcomes = array(first?)?;
+    let missed = acked.iter().zip(&outcomes);
+    let missed = missed.filter(|(_, outcome)| **outcome == Value::Int(-1));
+    let missed: Vec<EntryId> = missed.map(|(id, _)| *id).collect();
+    Ok(((acked.len() - missed.len()) as u64, missed))
 }
 
 /// The requests of a batch that are to be deleted and acknowledged.
@@ -286,4 +305,62 @@ pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
     streams.sort_unstable();
     streams.dedup();
     streams
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+
+    const fn id(seq: u64) -> EntryId {
+        EntryId { ms: 1, seq }
+    }
+
+    fn batch() -> [Settled<'static>; 3] {
+        [1, 2, 3].map(|seq| Settled {
+            entry: id(seq),
+            reply: None,
+            ack: true,
+        })
+    }
+
+    fn carried_out(answers: Vec<Value>, with_delete: bool) -> SettledBatch {
+        match answered(answers, &batch(), with_delete) {
+            Ok(Answered::CarriedOut(settled)) => settled,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_one_request_has_become_is_no_matter_of_the_others() {
+        let outcomes = Value::Array([1, -1, 1].map(Value::Int).into());
+        let mut settled = carried_out(vec![outcomes], true);
+        assert_eq!((settled.removed, &settled.missed[..]), (2, &[id(2)][..]));
+        settled.refused = [1, 2].map(|seq| refused(id(seq))).into();
+        settled.leave_missed(WireError::new(Fault::NoGroup, "gone"));
+        assert_eq!((settled.removed, &settled.not_acked[..]), (2, &[id(2)][..]));
+        let kept: Vec<_> = settled.refused.iter().map(|refused| refused.kept).collect();
+        assert_eq!(
+            kept,
+            [false, true],
+            "only the second is still on the stream"
+        );
+    }
+
+    #[test]
+    fn a_refused_acknowledgement_leaves_all_of_them() {
+        let no = Value::Error("NOPERM this user has no permissions".into());
+        let settled = carried_out(vec![Value::Int(3), no], false);
+        assert_eq!((settled.removed, settled.not_acked.len()), (0, 3));
+        let why = settled.ack_failed.map(|error| error.fault);
+        assert_eq!(why, Some(Fault::NoPermission));
+    }
+
+    fn refused(entry: EntryId) -> RefusedReply {
+        RefusedReply {
+            entry,
+            kept: false,
+            error: WireError::new(Fault::WrongType, "no stream"),
+        }
+    }
 }
