@@ -132,17 +132,12 @@ impl ReplyReader {
         }
     }
 
-    /// Nothing if it is no reply. One that nobody waits for is not looked at: on a stream that clients share most are
-    /// others'.
+    /// Nothing if it is no reply.
     fn hand_over(&self, name: &[u8], value: &Bytes) -> Option<Matched> {
         let id = request_id(name)?;
-        let waiting = &self.shared.waiting;
-        if let Some(matched) = waiting.unawaited(id) {
-            return Some(matched);
-        }
         let envelope = ReplyEnvelope::decode(value).ok()?;
         let queue = envelope.queue;
-        let matched = waiting.answer(id, answer(id, envelope));
+        let matched = self.shared.waiting.answer(id, answer(id, envelope));
         if matches!(matched, Matched::Answered(_)) {
             self.shared.metrics.queue.observe(queue.as_secs_f64());
         }

@@ -143,13 +143,6 @@ impl Waiting {
         }
     }
 
-    /// Where a reply to `id` goes if nobody waits for it.
-    pub(super) fn unawaited(&self, id: Uuid) -> Option<Matched> {
-        let mut inner = lock(&self.inner);
-        let awaited = inner.slots.contains_key(&id);
-        (!awaited).then(|| inner.departed.matched(id))
-    }
-
     /// Wakes the caller of `id`. The first answer wins.
     pub(super) fn answer(&self, id: Uuid, answer: Answer) -> Matched {
         let mut inner = lock(&self.inner);
