@@ -62,7 +62,7 @@ for name in "${names[@]}"; do
 done
 printf '\nRedis, per request: commands, microseconds inside them\n'
 redis-cli -p "$port" info commandstats | tr -d '\r' | awk -F '[_:=,]' -v requests="$requests" \
-  '$1 == "cmdstat" { printf "  %-12s %5.2f %6.2f\n", $2, $4 / requests, $6 / requests }' | sort -rnk 3 | head -n 8
+  '$1 == "cmdstat" { printf "  %-12s %5.2f %6.2f\n", $2, $4 / requests, $6 / requests }' | sort -rnk 3 | awk 'NR <= 8'
 
 # Recording costs as well, so that it is for shares alone.
 recorders=()
@@ -73,9 +73,12 @@ for name in "${names[@]}"; do
 done
 load $((duration + 1))
 wait "${recorders[@]}" || die "perf: $(cat "$folder/perf.log")"
-report() { perf report --input "$folder/$1.perf" --stdio --sort "$2" 2>/dev/null | grep -v '^#' | grep .; }
+# report NAME PART: the shares of what is PART of that process, the largest first.
+report() {
+  perf report --input "$folder/$1.perf" --stdio --sort "$2" 2>/dev/null | sed -n '/^ *[0-9]/s/[ -]*$//p'
+}
 for name in "${names[@]}"; do
   kernel=$(report "$name" dso | awk '/kernel/ { print $1 }')
   printf '\n%s: in the kernel %s, functions\n' "$name" "$kernel"
-  report "$name" symbol | head -n 10 | cut -c 1-110
+  report "$name" symbol | awk 'NR <= 10' | cut -c 1-110
 done
