@@ -47,8 +47,7 @@ impl RequestBatch {
     ) -> Self {
         let adds = entries.len();
         let transaction = adds > 1;
-        let mut commands =
-            Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1), 2 * BYTES_PER_ENTRY);
+        let mut commands = Commands::with_capacity(BYTES_PER_ENTRY * (adds + 1));
         if transaction {
             commands.cmd("MULTI");
         }

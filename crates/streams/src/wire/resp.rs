@@ -44,10 +44,17 @@ pub(crate) struct Malformed(&'static str);
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     bytes: Vec<u8>,
-    /// The words of the command that is being written, whose number goes before them.
-    words: Vec<u8>,
-    count_of_words: usize,
+    /// The command that is being written.
+    open: Option<Open>,
     count: usize,
+}
+
+/// A command whose number of words, which goes before them, is not known yet.
+#[derive(Debug)]
+struct Open {
+    /// Where it begins.
+    at: usize,
+    words: usize,
 }
 
 /// What can stand in a command: a word, or several.
@@ -60,11 +67,10 @@ impl Commands {
         Self::default()
     }
 
-    /// With room for so many bytes, of which so many belong to one command.
-    pub(crate) fn with_capacity(bytes: usize, of_one: usize) -> Self {
+    /// With room for so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
-            words: Vec::with_capacity(of_one),
             ..Self::default()
         }
     }
@@ -73,6 +79,10 @@ impl Commands {
     pub(crate) fn cmd(&mut self, name: &str) -> &mut Self {
         self.end_command();
         self.count += 1;
+        let at = self.bytes.len();
+        // Room for one digit; what more there are push the words back.
+        self.bytes.extend_from_slice(b"*0\r\n");
+        self.open = Some(Open { at, words: 0 });
         self.arg(name)
     }
 
@@ -102,28 +112,29 @@ impl Commands {
 
     /// One word, made of these pieces.
     fn word(&mut self, pieces: &[&[u8]]) {
-        self.count_of_words += 1;
-        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        header(&mut self.words, b'$', length as u64);
-        for piece in pieces {
-            self.words.extend_from_slice(piece);
+        if let Some(open) = &mut self.open {
+            open.words += 1;
         }
-        self.words.extend_from_slice(b"\r\n");
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.bytes.push(b'$');
+        let mut digits = Buffer::new();
+        self.bytes
+            .extend_from_slice(digits.format(length).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+        for piece in pieces {
+            self.bytes.extend_from_slice(piece);
+        }
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn end_command(&mut self) {
-        if self.count_of_words > 0 {
-            header(&mut self.bytes, b'*', self.count_of_words as u64);
-            self.bytes.append(&mut self.words);
-            self.count_of_words = 0;
-        }
+        let Some(Open { at, words }) = self.open.take() else {
+            return;
+        };
+        let mut digits = Buffer::new();
+        let digits = digits.format(words).bytes();
+        drop(self.bytes.splice(at + 1..at + 2, digits));
     }
-}
-
-fn header(to: &mut Vec<u8>, kind: u8, number: u64) {
-    to.push(kind);
-    to.extend_from_slice(Buffer::new().format(number).as_bytes());
-    to.extend_from_slice(b"\r\n");
 }
 
 impl<W: Word + ?Sized> Word for &W {

@@ -190,7 +190,7 @@ pub(super) fn room_for(batch: &[Settled<'_>]) -> Commands {
     const BESIDE: usize = 64;
     let replies = batch.iter().filter_map(|item| item.reply);
     let replies: usize = replies.map(|(.., value)| value.len() + BESIDE).sum();
-    Commands::with_capacity(replies + BESIDE * (batch.len() + 8), replies + 4 * BESIDE)
+    Commands::with_capacity(replies + BESIDE * (batch.len() + 8))
 }
 
 /// What the answers to the commands of a batch say.

@@ -11,12 +11,12 @@ fn sent(value: &Value, to: &mut Vec<u8>) {
         Value::Nil => to.extend(b"$-1\r\n"),
         Value::Int(number) => to.extend(format!(":{number}\r\n").bytes()),
         Value::Text(text) => {
-            header(to, b'$', text.len() as u64);
+            to.extend(format!("${}\r\n", text.len()).bytes());
             to.extend(text);
             to.extend(b"\r\n");
         }
         Value::Array(items) => {
-            header(to, b'*', items.len() as u64);
+            to.extend(format!("*{}\r\n", items.len()).bytes());
             items.iter().for_each(|item| sent(item, to));
         }
         Value::Error(words) => {
