@@ -86,15 +86,18 @@ proptest! {
     #[test]
     fn commands_are_sent_as_the_redis_crate_sends_them(
         words in prop::collection::vec(
-            (any::<u64>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..30)),
+            (any::<u64>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..30), 0..120_usize),
             1..5,
         ),
     ) {
         let (mut ours, mut theirs) = (Commands::new(), redis::pipe());
-        for (ms, seq, text) in &words {
-            let ids = [EntryId { ms: *ms, seq: *seq }, EntryId::ZERO];
+        for (ms, seq, text, many) in &words {
+            let ids = vec![EntryId { ms: *ms, seq: *seq }; *many];
             ours.cmd("XDEL").arg(&text[..]).arg(*ms).arg("*").arg(&ids[..]);
-            theirs.cmd("XDEL").arg(&text[..]).arg(*ms).arg("*").arg(format!("{ms}-{seq}")).arg("0-0");
+            theirs.cmd("XDEL").arg(&text[..]).arg(*ms).arg("*");
+            for _ in 0..*many {
+                theirs.arg(format!("{ms}-{seq}"));
+            }
         }
         prop_assert_eq!(ours.count(), theirs.len());
         prop_assert_eq!(ours.bytes(), theirs.get_packed_pipeline());
