@@ -55,7 +55,8 @@ load 2
 redis-cli -p "$port" config resetstat >/dev/null
 for name in "${names[@]}"; do before[$name]=$(ticks "$name"); done
 load "$duration"
-printf '\n%s callers, %s s: %s requests\n\nmicroseconds of processor time per request\n' "$callers" "$duration" "$requests"
+printf '\n%s callers, %s s: %s requests\n' "$callers" "$duration" "$requests"
+printf '\nmicroseconds of processor time per request\n'
 for name in "${names[@]}"; do
   awk -v name="$name" -v ticks=$(($(ticks "$name") - before[$name])) -v requests="$requests" \
     'BEGIN { printf "  %-10s %5.1f\n", name, ticks * 10000 / requests }'

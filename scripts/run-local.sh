@@ -12,8 +12,8 @@
 #   --proxy-port P     port of the first proxy (5010)
 #   --data FOLDER      where that Redis keeps its data (data/redis in the repository)
 #
-# One of each is enough for thousands of requests a second. Each serves on one thread: more ingresses are for more cores,
-# once one is full, and more proxies for more terminals at a time.
+# One of each is enough for thousands of requests a second. Each serves on one thread: more ingresses are for more
+# cores, once one is full, and more proxies for more terminals at a time.
 #
 # Other settings of the services are taken from the environment: PROCESSING_TIME=0ms scripts/run-local.sh
 # Ctrl-C drains and stops what was started here, and nothing else; a second one stops it at once.

@@ -64,8 +64,8 @@ pub(super) const MAX_BLOCK: Duration = Duration::from_secs(5);
 /// let go of the thread, holds up nothing but itself.
 const DONE_AT_ONCE: Duration = Duration::from_millis(5);
 
-/// For how long nothing goes along with a read after Redis refused that: what is read meanwhile would find its terminals
-/// taken, and would have to be handed back.
+/// For how long nothing goes along with a read after Redis refused that: what is read meanwhile would find its
+/// terminals taken, and would have to be handed back.
 const REFUSED: Duration = Duration::from_secs(1);
 
 pub(super) struct Fetch {
