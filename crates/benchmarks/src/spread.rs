@@ -17,7 +17,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Of these values; of none, no numbers.
     pub fn of(values: impl Iterator<Item = f64>) -> Self {
         let sorted = sorted(values);
         Self {

@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn withdrawals_that_are_tried_again_count_among_those_of_one_write() {
+        let outbox = Outbox::default();
+        let entry = EntryId::ZERO;
+        (0..MOST).for_each(|_| outbox.withdraw(Entries::from_elem(entry, 1)));
+        let mut withdrawals = vec![entry; MOST - 1];
+        outbox.take(&mut Vec::new(), &mut withdrawals, MOST_BYTES);
+        assert_eq!(withdrawals.len(), MOST);
+        outbox.take(&mut Vec::new(), &mut withdrawals, MOST_BYTES);
+        assert_eq!(withdrawals.len(), MOST);
+    }
+
+    #[test]
     fn one_write_is_bounded_in_number_and_in_bytes() {
         let outbox = Outbox::default();
         for _ in 0..MOST + 1 {

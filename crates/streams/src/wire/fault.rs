@@ -59,8 +59,8 @@ pub(crate) fn checked(value: Value) -> Result<Value, WireError> {
     match value {
         Value::Error(words) => {
             let words = String::from_utf8_lossy(&words);
-            // A transaction that is refused as a whole tells of the refusal behind its own code.
-            let refusal = words.split_once("because of: ").map(|(_, refusal)| refusal);
+            // One that `EXEC` met stands behind that command's own code.
+            let refusal = words.strip_prefix("EXECABORT Transaction discarded because of: ");
             let code = refusal.unwrap_or(&words).split(' ').next();
             Err(WireError::new(of_code(code.unwrap_or_default()), words))
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     core::Core,
     finished::Finished,
-    settle::{MOST, broken_off, sent_off},
+    settle::{MOST, broken_off, sent_off, tried},
 };
 use crate::{
     error::Fault,
@@ -111,10 +111,14 @@ impl Unsettled<'_> {
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         let done = mem::take(&mut self.done);
-        match self.sent {
-            _ if done.is_empty() => {}
-            true => self.core.settle.leave(broken_off(self.core, done)),
-            false => self.core.settle.leave(done),
+        if done.is_empty() {
+            return;
+        }
+        if self.sent {
+            broken_off(self.core, &done);
+            self.core.settle.leave(tried(done));
+        } else {
+            self.core.settle.leave(done);
         }
     }
 }

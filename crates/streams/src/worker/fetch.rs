@@ -368,8 +368,9 @@ impl Fetch {
         let mut taken = 0;
         for delivery in deliveries {
             let id = delivery.entry.id;
-            if self.core.running.again(id, delivered) {
-                continue; // It runs here, and was only given to us again.
+            // What runs here was only given to us again, and needs no terminal.
+            if delivery.deliveries > 1 && self.core.running.again(id, delivered) {
+                continue;
             }
             // Never short: no more was asked for.
             let Some(terminal) = free.split(1) else {

@@ -12,7 +12,7 @@
 //! first wins.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     future::pending,
     sync::Arc,
 };
@@ -26,7 +26,7 @@ use super::{core::Core, finished::Finished};
 use crate::{
     error::Fault,
     link::{Link, pause_after},
-    wire::{Connection, EntryId, Settled, SettledBatch, WireError},
+    wire::{EntryId, Settled, SettledBatch, WireError},
     write_limit::WriteLimit,
 };
 
@@ -66,16 +66,7 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
         if batch.is_empty() {
             continue;
         }
-        let connection = match link.connect().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                link.failed(&error);
-                put_back(&mut open, tried(batch));
-                link.pause().await;
-                continue;
-            }
-        };
-        match flush(&core, connection, &batch).await {
+        match flush(&core, &mut link, &batch).await {
             Ok(settled) => {
                 limit.got_through(batch.iter().map(Finished::bytes).sum());
                 let (left, refusal) = sent_off(&core, settled, batch);
@@ -91,7 +82,9 @@ pub(super) async fn run(core: Arc<Core>, mut link: Link) {
                     limit.timed_out();
                 }
                 link.failed(&error);
-                put_back(&mut open, broken_off(&core, batch));
+                for finished in tried(batch).rev() {
+                    open.push_front(finished);
+                }
                 link.pause().await;
             }
         }
@@ -130,38 +123,30 @@ fn due(open: &mut VecDeque<Finished>, now: Instant, most_bytes: usize) -> Vec<Fi
 
 async fn flush(
     core: &Core,
-    connection: &mut Connection,
+    link: &mut Link,
     batch: &[Finished],
 ) -> Result<SettledBatch, WireError> {
+    let connection = link.connect().await?;
     let names = &core.group.names;
     let items: Vec<Settled<'_>> = batch.iter().map(|it| it.as_settled(names)).collect();
     core.group
         .settle(connection, &items, core.reply_retention)
         .await
+        .inspect_err(|_| broken_off(core, batch))
 }
 
-/// These may have been sent off or not, and are sent again.
-pub(super) fn broken_off(
-    core: &Core,
-    batch: Vec<Finished>,
-) -> impl DoubleEndedIterator<Item = Finished> {
+/// Counts that these, which may have been sent off or not, are sent again.
+pub(super) fn broken_off(core: &Core, batch: &[Finished]) {
     let retries = core.metrics.links.retries.with_label_values(&["settle"]);
     retries.inc_by(batch.len() as u64);
-    tried(batch)
 }
 
-fn tried(batch: Vec<Finished>) -> impl DoubleEndedIterator<Item = Finished> {
+/// These are tried again.
+pub(super) fn tried(batch: Vec<Finished>) -> impl DoubleEndedIterator<Item = Finished> {
     batch.into_iter().map(|mut finished| {
         finished.failures += 1;
         finished
     })
-}
-
-/// Before all others, in their order.
-fn put_back(open: &mut VecDeque<Finished>, finished: impl DoubleEndedIterator<Item = Finished>) {
-    for finished in finished.rev() {
-        open.push_front(finished);
-    }
 }
 
 /// Gives back what was refused, for later, with the first refusal, and lets the rest go.
@@ -177,28 +162,23 @@ pub(super) fn sent_off(
         ack_failed,
         missed: _,
     } = settled;
-    // Whether their requests are kept.
-    let replies_refused: HashMap<EntryId, bool> =
-        refused.iter().map(|it| (it.entry, it.kept)).collect();
+    let replies_refused: HashSet<EntryId> = refused.iter().map(|it| it.entry).collect();
     let not_acked: HashSet<EntryId> = not_acked.into_iter().collect();
-    let is_kept =
-        |entry: EntryId| not_acked.contains(&entry) || replies_refused.get(&entry) == Some(&true);
-    let acked = batch
-        .iter()
-        .filter(|it| it.ack && !is_kept(it.in_hand.entry));
+    let acked = batch.iter().filter(|it| it.ack);
+    let acked = acked.filter(|it| !not_acked.contains(&it.in_hand.entry));
     let acked = acked.count() as u64;
     core.metrics.duplicate.inc_by(acked.saturating_sub(removed));
     let now = Instant::now();
     let mut left = Vec::new();
     for mut finished in batch {
-        let refused = replies_refused.get(&finished.in_hand.entry);
-        if refused.is_some() {
+        let entry = finished.in_hand.entry;
+        if replies_refused.contains(&entry) {
             core.metrics.replies_refused.inc();
         } else {
             finished.reply = None;
             finished.span.done();
         }
-        finished.ack &= is_kept(finished.in_hand.entry);
+        finished.ack &= not_acked.contains(&entry);
         if finished.reply.is_some() || finished.ack {
             finished.failures += 1;
             finished.not_before = Some(now + pause_after(finished.failures));

@@ -86,15 +86,19 @@ impl Group {
 
         let mut settled = SettledBatch::default();
         for item in batch.iter().filter(|item| item.reply.is_some()) {
-            let refused = |kept| RefusedReply {
+            let refused = || RefusedReply {
                 entry: item.entry,
-                kept,
                 error: refusal.clone(),
             };
             match checked(answers.next().unwrap_or_default()) {
-                Err(_) => settled.refused.push(refused(true)),
+                Err(_) => {
+                    settled.refused.push(refused());
+                    if item.ack {
+                        settled.leave(&[item.entry], refusal.clone());
+                    }
+                }
                 Ok(Value::Array(gone)) if item.ack => {
-                    settled.refused.push(refused(false));
+                    settled.refused.push(refused());
                     settled.removed += gone.first().map(count).transpose()?.unwrap_or_default();
                 }
                 Ok(Value::Int(-1)) => settled.leave(&[item.entry], refusal.clone()),

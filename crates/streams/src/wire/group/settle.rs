@@ -52,8 +52,6 @@ pub(crate) struct SettledBatch {
 #[derive(Debug)]
 pub(crate) struct RefusedReply {
     pub entry: EntryId,
-    /// Whether its request is still on its stream, to be deleted and acknowledged.
-    pub kept: bool,
     pub error: WireError,
 }
 
@@ -213,7 +211,6 @@ pub(super) fn answered(
             let to_it = batch.iter().filter(|item| item.replies_to(stream));
             settled.refused.extend(to_it.map(|item| RefusedReply {
                 entry: item.entry,
-                kept: false,
                 error: error.clone(),
             }));
         }
@@ -249,9 +246,6 @@ impl SettledBatch {
 
     /// These are still to be deleted and acknowledged, for this reason.
     pub(super) fn leave(&mut self, entries: &[EntryId], error: WireError) {
-        for refused in &mut self.refused {
-            refused.kept |= entries.contains(&refused.entry);
-        }
         self.not_acked.extend(entries);
         self.ack_failed.get_or_insert(error);
     }
@@ -336,15 +330,8 @@ mod tests {
         let outcomes = Value::Array([1, -1, 1].map(Value::Int).into());
         let mut settled = carried_out(vec![outcomes], true);
         assert_eq!((settled.removed, &settled.missed[..]), (2, &[id(2)][..]));
-        settled.refused = [1, 2].map(|seq| refused(id(seq))).into();
         settled.leave_missed(WireError::new(Fault::NoGroup, "gone"));
         assert_eq!((settled.removed, &settled.not_acked[..]), (2, &[id(2)][..]));
-        let kept: Vec<_> = settled.refused.iter().map(|refused| refused.kept).collect();
-        assert_eq!(
-            kept,
-            [false, true],
-            "only the second is still on the stream"
-        );
     }
 
     #[test]
@@ -354,13 +341,5 @@ mod tests {
         assert_eq!((settled.removed, settled.not_acked.len()), (0, 3));
         let why = settled.ack_failed.map(|error| error.fault);
         assert_eq!(why, Some(Fault::NoPermission));
-    }
-
-    fn refused(entry: EntryId) -> RefusedReply {
-        RefusedReply {
-            entry,
-            kept: false,
-            error: WireError::new(Fault::WrongType, "no stream"),
-        }
     }
 }
