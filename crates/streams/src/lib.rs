@@ -56,7 +56,9 @@
 //!   default: a failover or a power loss may lose requests it had taken. Their callers get
 //!   [`RequestError::TimedOut`].
 //! - No order. Requests are delivered in the order of the stream but served concurrently.
-//! - A handler that blocks its thread cannot be cut at the deadline.
+//! - A handler that blocks its thread cannot be cut at the deadline, and meanwhile may keep the sockets and timers of
+//!   its whole runtime waiting, however many threads that has: the blocked one may be the one that looks after them.
+//!   Tell the runtime with tokio's `block_in_place` or `spawn_blocking`.
 //!
 //! # Servers
 //!
