@@ -2,14 +2,17 @@
 //! processor time has a queue of its own before the one on the stream, of sockets to be read and tasks to be polled,
 //! and a timer waits in it like everybody else.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
 use super::shared::Shared;
 
-/// Between two looks.
+/// Between two looks while requests come.
 pub(super) const PERIOD: Duration = Duration::from_millis(25);
+
+/// The same while none does: a look wakes the process up, and there is nobody to refuse.
+const IDLE_PERIOD: Duration = Duration::from_millis(100);
 
 /// So many looks tell a queue that stands from a moment in which the machine had something else to do.
 const LOOKS: usize = 4;
@@ -17,8 +20,14 @@ const LOOKS: usize = 4;
 /// Looks until it is aborted.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut looks = Looks::default();
+    let mut activity = shared.activity();
     loop {
-        let due = Instant::now() + PERIOD;
+        let before = mem::replace(&mut activity, shared.activity());
+        let period = match activity == before {
+            true => IDLE_PERIOD,
+            false => PERIOD,
+        };
+        let due = Instant::now() + period;
         sleep_until(due).await;
         let lag = due.elapsed();
         shared.metrics.lag.set(lag.as_secs_f64());

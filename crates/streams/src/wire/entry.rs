@@ -1,11 +1,16 @@
 //! Stream entries and their ids, out of the server's answers.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{WireError, fault::checked, resp::Value};
+use super::{
+    WireError,
+    answer::{array, bytes, integer},
+    fault::checked,
+    resp::Value,
+};
 
 /// The id of a stream entry: milliseconds on Redis's clock, then a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,25 +86,6 @@ pub(crate) fn entries(value: Value) -> Result<Vec<Entry>, WireError> {
         .collect()
 }
 
-pub(crate) fn array(value: Value) -> Result<Vec<Value>, WireError> {
-    match value {
-        Value::Array(items) => Ok(items),
-        Value::Nil => Ok(Vec::new()),
-        _ => Err(WireError::unexpected("a command: an array")),
-    }
-}
-
-pub(crate) fn bytes(value: Value) -> Result<Bytes, WireError> {
-    match value {
-        Value::Text(bytes) => Ok(bytes),
-        _ => Err(WireError::unexpected("a command: a string")),
-    }
-}
-
-pub(crate) fn text(value: Value) -> Result<String, WireError> {
-    String::from_utf8(bytes(value)?.into()).map_err(|_| WireError::unexpected("a command: UTF-8"))
-}
-
 /// An entry's id.
 pub(crate) fn entry_id(value: &Value) -> Result<EntryId, WireError> {
     match value {
@@ -108,36 +94,11 @@ pub(crate) fn entry_id(value: &Value) -> Result<EntryId, WireError> {
     }
 }
 
-pub(crate) fn integer(value: &Value) -> Result<i64, WireError> {
-    match value {
-        Value::Int(number) => Ok(*number),
-        Value::Text(digits) => std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| WireError::unexpected("a command: a number")),
-        _ => Err(WireError::unexpected("a command: a number")),
-    }
-}
-
-/// A count, which is never negative.
-pub(crate) fn count(value: &Value) -> Result<u64, WireError> {
-    u64::try_from(integer(value)?).map_err(|_| WireError::unexpected("a command: a count"))
-}
-
 /// How often an entry was delivered. Anybody may set that count, to the most there is as well, and one more is
 /// below zero.
 pub(crate) fn deliveries(value: &Value) -> Result<u64, WireError> {
     let signed = integer(value)?;
     Ok(u64::try_from(signed).unwrap_or(i64::MAX as u64))
-}
-
-/// The answer to `TIME`: seconds and microseconds since 1970.
-pub(crate) fn redis_time(value: Value) -> Result<Duration, WireError> {
-    let parts = array(checked(value)?)?;
-    let [seconds, micros] = parts.as_slice() else {
-        return Err(WireError::unexpected("TIME"));
-    };
-    Ok(Duration::from_secs(count(seconds)?) + Duration::from_micros(count(micros)?))
 }
 
 fn entry(value: Value) -> Result<Entry, WireError> {

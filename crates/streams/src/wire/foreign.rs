@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     Entry, ServerFigures,
-    entry::{count, entries, redis_time, streams},
+    answer::{count, redis_time},
+    entry::{entries, streams},
     probe::Server,
     resp::Value,
 };

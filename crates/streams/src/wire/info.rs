@@ -1,7 +1,7 @@
 //! What `INFO` answers: lines of a name, a colon and a value, under headings. Which of them there are differs between
 //! servers and versions, and whoever hosts one may leave some out, so that everything that is read may be missing.
 
-use super::{WireError, entry::bytes, fault::checked, resp::Value};
+use super::{WireError, answer::bytes, fault::checked, resp::Value};
 
 /// Most characters of a word that becomes the label of a metric.
 pub(crate) const MAX_WORD: usize = 32;

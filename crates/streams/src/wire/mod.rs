@@ -2,9 +2,11 @@
 //! way to Redis can be changed here without touching a loop.
 //!
 //! From the bottom up: [`resp`] turns commands into bytes and bytes into answers, [`exchange`] sends them over a
-//! connection, [`reach`], [`tls`] and [`login`] make one, [`connect`] makes all of them lead to the same server. The
-//! other files are the commands. The `redis` crate reads URLs, and in the tests it is what the codec is compared with.
+//! connection, [`reach`], [`tls`] and [`login`] make one, [`connect`] makes all of them lead to the same server.
+//! [`answer`] and [`entry`] take answers apart; the other files are the commands. The `redis` crate reads URLs, and in
+//! the tests it is what the codec is compared with.
 
+mod answer;
 mod connect;
 mod dead_letter;
 mod entry;
@@ -27,6 +29,7 @@ mod resp;
 mod sentinel;
 mod tls;
 mod transaction;
+mod unblock;
 
 pub(crate) use connect::{Connection, Connector, Followed, Lead, check_url};
 pub(crate) use dead_letter::DeadLetter;
@@ -36,7 +39,8 @@ pub(crate) use figures::ServerFigures;
 #[cfg(any(test, fuzzing))]
 pub(crate) use foreign::{foreign_entries, foreign_figures};
 pub(crate) use group::{
-    Answered, Claim, Delivery, Fetched, Group, PendingEntry, Read, Settled, SettledBatch, Whose,
+    Answered, Claim, Delivery, Fetched, Group, PendingEntry, Read, Settled, SettledBatch,
+    SettledReply, Settlement, Whose,
 };
 #[cfg(any(test, fuzzing))]
 pub(crate) use info::MAX_WORD;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     Connection, WireError,
-    entry::{array, bytes, count, entries, redis_time},
+    answer::{array, bytes, count, redis_time},
+    entry::entries,
     fault::checked,
     resp::{Commands, Value},
 };

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     WireError,
-    entry::text,
+    answer::text,
     fault::checked,
     info::Info,
     resp::{Commands, Value},

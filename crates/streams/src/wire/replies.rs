@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     Connection, Entry, EntryId, WireError,
-    entry::{array, count, entry_id, redis_time, streams, text},
+    answer::{array, count, redis_time, text},
+    entry::{entry_id, streams},
     fault::checked,
     resp::{Commands, Value},
 };

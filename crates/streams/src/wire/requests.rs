@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{
     Connection, EntryId, WireError,
-    entry::{count, entry_id},
+    answer::count,
+    entry::entry_id,
     fault::checked,
     resp::{Commands, Value},
     transaction::carried_out,

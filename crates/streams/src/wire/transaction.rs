@@ -1,6 +1,6 @@
 //! Commands that Redis carries out as one.
 
-use super::{WireError, entry::array, fault::checked, resp::Value};
+use super::{WireError, answer::array, fault::checked, resp::Value};
 
 /// The answers to the commands between `MULTI` and `EXEC`, whose answers are the first and the last of these; or why
 /// Redis carried none of them out.

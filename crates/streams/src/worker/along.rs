@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::Fault,
-    wire::{Answered, Connection, Fetched, Read, Settled, WireError},
+    wire::{Answered, Connection, Fetched, Read, Settled, Settlement, WireError},
 };
 
 /// Most bytes of replies that go along with a read; what is more is not held up by the read, nor the read by it.
@@ -60,9 +60,12 @@ pub(super) fn read<'a>(
         done.sent = true;
         let batch = done.as_settled();
         let retention = core.reply_retention;
-        let reading = core.group.read(connection, read, &batch, retention).await?;
+        let settlement = Settlement::of(&batch, connection);
+        let reading = core.group.read(connection, read, &settlement, retention);
+        let reading = reading.await?;
         if !batch.is_empty() {
-            let answered = reading.settled(connection, &batch).await?;
+            let answered = reading.settled(connection, &settlement).await?;
+            drop(settlement);
             drop(batch);
             refused = matches!(answered, Answered::Refused(_));
             done.answered(answered);

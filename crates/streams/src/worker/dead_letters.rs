@@ -10,7 +10,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{core::Core, finished::Finished, running::InHand};
+use super::{
+    core::Core,
+    finished::{AddressedReply, Finished},
+    running::InHand,
+};
 use crate::{
     envelope::{Outcome, ReplyEnvelope, RequestEnvelope},
     link::Link,
@@ -98,7 +102,7 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
             "request moved to the dead letters"
         );
     }
-    let reply = caller.map(|(id, envelope)| {
+    let reply = caller.map(|(request, envelope)| {
         let outcome = Outcome::DeadLettered {
             cause: cause.as_str().to_owned(),
         };
@@ -108,7 +112,11 @@ pub(super) async fn bury(core: Arc<Core>, found: Found, in_hand: InHand) {
             work: Default::default(),
             deliveries,
         };
-        (envelope.reply_to, id, reply.encode())
+        AddressedReply {
+            stream: envelope.reply_to,
+            request,
+            envelope: reply.encode(),
+        }
     });
     core.settle
         .push(Finished::new(in_hand, reply, core.settle_by()));

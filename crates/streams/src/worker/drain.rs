@@ -21,7 +21,7 @@ use super::core::Core;
 use crate::{
     error::Fault,
     link::Link,
-    wire::{Announcement, Group, Whose, WireError},
+    wire::{Announcement, Whose, WireError},
 };
 
 /// How a drain ended.
@@ -55,7 +55,7 @@ pub(super) async fn finish(
             let id = *client_id.borrow();
             if let (Some(id), Ok(connection)) = (id, link.connect().await) {
                 // The read may not have begun to wait yet; then this wakes nobody and is repeated.
-                if let Err(error) = Group::unblock(connection, id).await {
+                if let Err(error) = connection.unblock(id).await {
                     link.failed(&error);
                 }
             }

@@ -245,8 +245,7 @@ impl Fetch {
         let connection = self.link.connection()?;
         if unproven {
             core.saw_server(&connection.server.info());
-            self.client_id
-                .send_replace(Group::client_id(connection).await?);
+            self.client_id.send_replace(connection.client_id().await?);
         }
         if self.group_missing {
             let made = Group::create(&core.group.names, connection).await?;

@@ -13,10 +13,19 @@ use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
 use super::{core::Core, running::InHand};
-use crate::{keys::StreamNames, mutex::lock, wire::Settled};
+use crate::{
+    keys::StreamNames,
+    mutex::lock,
+    wire::{Settled, SettledReply},
+};
 
-/// The stream that a reply goes to, if it is not the response stream; the request; the envelope.
-pub(super) type AddressedReply = (Option<String>, Uuid, BytesMut);
+/// A reply on its way to whoever asked.
+pub(super) struct AddressedReply {
+    /// The stream of a single client; `None` for the one that all read.
+    pub stream: Option<String>,
+    pub request: Uuid,
+    pub envelope: BytesMut,
+}
 
 /// A request that is done with, and what is left to do for it.
 pub(super) struct Finished {
@@ -81,15 +90,17 @@ impl Finished {
     pub(super) fn as_settled<'a>(&'a self, names: &'a StreamNames) -> Settled<'a> {
         Settled {
             entry: self.in_hand.entry,
-            reply: self.reply.as_ref().map(|(stream, id, value)| {
-                (names.reply_stream(stream.as_deref()), *id, &value[..])
+            reply: self.reply.as_ref().map(|reply| SettledReply {
+                stream: names.reply_stream(reply.stream.as_deref()),
+                request: reply.request,
+                envelope: &reply.envelope,
             }),
             ack: self.ack,
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.reply.as_ref().map_or(0, |(.., value)| value.len())
+        self.reply.as_ref().map_or(0, |reply| reply.envelope.len())
     }
 
     /// Whether trying on makes sense. Nobody waits for it after the deadline; a request that could not be

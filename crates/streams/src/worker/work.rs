@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     core::Core,
-    finished::Finished,
+    finished::{AddressedReply, Finished},
     metrics::EXPIRED_RUNNING,
     request::{Handler, Request},
     running::InHand,
@@ -167,7 +167,7 @@ impl Called {
         let sending = core
             .traces
             .reply(self.traced.as_ref(), self.reply_to.as_deref());
-        let reply = ReplyEnvelope {
+        let envelope = ReplyEnvelope {
             outcome,
             queue: self.queue,
             work,
@@ -175,7 +175,11 @@ impl Called {
         }
         .encode();
         self.in_hand.worked = true;
-        let reply = (self.reply_to, self.id, reply);
+        let reply = AddressedReply {
+            stream: self.reply_to,
+            request: self.id,
+            envelope,
+        };
         Finished::new(self.in_hand, Some(reply), self.deadline).traced(sending)
     }
 

@@ -14,7 +14,7 @@ const WAITS_LEGEND: &str =
 pub fn page(walks: &[Walked], about: &str) -> String {
     let passed = walks.iter().all(Walked::passed);
     let parts: String = walks.iter().map(regime).collect();
-    document(passed, "Overload", &escape(about), &parts)
+    document(Some(passed), "Overload", &escape(about), &parts)
 }
 
 fn regime(walked: &Walked) -> String {

@@ -55,7 +55,12 @@ pub(super) fn render(report: &Report) -> String {
         settings(report),
         format!("<footer>loadtest {}</footer>", escape(report.version)),
     ];
-    document(verdict.passed, &headline(report), &lead, &body.join("\n"))
+    document(
+        Some(verdict.passed),
+        &headline(report),
+        &lead,
+        &body.join("\n"),
+    )
 }
 
 const LATENCY_LEGEND: &str = "<i class=p50></i>p50<i class=p99></i>p99<i class=max></i>max";

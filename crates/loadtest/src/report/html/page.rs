@@ -3,20 +3,28 @@
 /// The style of every page, which knows the classes that charts, cards and tables use.
 const STYLE: &str = include_str!("page.css");
 
-/// A page that says first whether what it tells of passed. The heading is text, its lead and the content are HTML.
-pub fn document(passed: bool, heading: &str, lead: &str, content: &str) -> String {
-    let (class, badge) = match passed {
-        true => ("passed", "Passed"),
-        false => ("failed", "Failed"),
-    };
+/// A page that says first whether what it tells of passed, if anything was judged. The heading is text, its lead and
+/// the content are HTML.
+pub fn document(passed: Option<bool>, heading: &str, lead: &str, content: &str) -> String {
     let heading = escape(heading);
+    let (title, badge) = match passed {
+        Some(true) => (
+            format!("Passed: {heading}"),
+            "<span class=\"badge passed\">Passed</span>",
+        ),
+        Some(false) => (
+            format!("Failed: {heading}"),
+            "<span class=\"badge failed\">Failed</span>",
+        ),
+        None => (heading.clone(), ""),
+    };
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
         <meta name=viewport content=\"width=device-width,initial-scale=1\">\
         <meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline'\">\
-        <meta name=color-scheme content=\"light dark\"><title>{badge}: {heading}</title>\
+        <meta name=color-scheme content=\"light dark\"><title>{title}</title>\
         <style>{STYLE}</style></head>\n<body><main>\n\
-        <header><span class=\"badge {class}\">{badge}</span><h1>{heading}</h1><p>{lead}</p></header>\n\
+        <header>{badge}<h1>{heading}</h1><p>{lead}</p></header>\n\
         {content}\n</main></body></html>\n"
     )
 }

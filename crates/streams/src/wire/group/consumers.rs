@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Group;
 use crate::wire::{
     Connection, WireError,
-    entry::{array, count, integer, text},
+    answer::{array, count, integer, text},
     fault::checked,
     resp::Commands,
 };

@@ -8,16 +8,16 @@
 use super::{Group, millis};
 use crate::wire::{
     Connection, EntryId, WireError,
-    entry::{array, entry_id},
+    answer::array,
+    entry::entry_id,
     fault::checked,
     resp::{Commands, Value},
 };
 
 /// Claims those entries that are pending for this consumer, and no others.
 ///
-/// KEYS\[1\] the request stream. ARGV\[1\] the group, ARGV\[2\] the consumer, ARGV\[3\] what for: `renew` starts the
-/// lease anew, `again` gives the entry out once more as the same delivery, `back` makes it claimable at once and takes
-/// the delivery back; ARGV\[4\] a lease in milliseconds; then the ids.
+/// KEYS\[1\] the request stream. ARGV\[1\] the group, ARGV\[2\] the consumer, ARGV\[3\] an [`OwnClaim`], ARGV\[4\] a
+/// lease in milliseconds; then the ids.
 /// Returns for each id what `XCLAIM` answers, or nothing where the entry is not this consumer's.
 const CLAIM_OWN: &str = "
 local answers = {}
@@ -43,6 +43,17 @@ for i = 5, #ARGV do
 end
 return answers";
 
+/// What entries are claimed for by the consumer that has them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OwnClaim {
+    /// The lease starts anew.
+    Renew,
+    /// The entry is given out once more, as the same delivery.
+    Again,
+    /// The entry is claimable at once, as if it had not been delivered.
+    Back,
+}
+
 /// Most entries of one script: Redis does nothing else meanwhile.
 const MOST: usize = 1_000;
 
@@ -57,7 +68,7 @@ impl Group {
         let mut renewed = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MOST) {
             let mut commands = Commands::new();
-            self.claim_own(&mut commands, "renew", ids);
+            self.claim_own(&mut commands, OwnClaim::Renew, ids);
             for answer in array(checked(connection.one(commands).await?)?)? {
                 let claimed = array(answer)?.into_iter().filter(|id| *id != Value::Nil);
                 for id in claimed {
@@ -78,7 +89,7 @@ impl Group {
         let mut handed_back = 0;
         for ids in ids.chunks(MOST) {
             let mut commands = Commands::new();
-            self.claim_own(&mut commands, "back", ids);
+            self.claim_own(&mut commands, OwnClaim::Back, ids);
             for answer in array(checked(connection.one(commands).await?)?)? {
                 handed_back += usize::from(!array(answer)?.is_empty());
             }
@@ -86,8 +97,13 @@ impl Group {
         Ok(handed_back)
     }
 
-    /// Adds the script to what is sent; see there for `what_for`.
-    pub(super) fn claim_own(&self, commands: &mut Commands, what_for: &str, ids: &[EntryId]) {
+    /// Adds the script to what is sent.
+    pub(super) fn claim_own(&self, commands: &mut Commands, claim: OwnClaim, ids: &[EntryId]) {
+        let what_for = match claim {
+            OwnClaim::Renew => "renew",
+            OwnClaim::Again => "again",
+            OwnClaim::Back => "back",
+        };
         commands
             .cmd("EVAL")
             .arg(CLAIM_OWN)
@@ -111,7 +127,7 @@ mod tests {
     use crate::{
         config::RedisConfig,
         keys::StreamNames,
-        wire::{Claim, Connector, Read, Whose},
+        wire::{Claim, Connector, Read, Settlement, Whose},
     };
 
     const LEASE: Duration = Duration::from_secs(60);
@@ -148,8 +164,9 @@ mod tests {
                 block: None,
                 take_over: false,
             };
-            let reading = mine.read(&mut connection, one, &[], Duration::ZERO).await;
-            let fetched = reading.expect("sent").fetched(&mut connection).await;
+            let nothing = Settlement::of(&[], &connection);
+            let reading = mine.read(&mut connection, one, &nothing, Duration::ZERO);
+            let fetched = reading.await.expect("sent").fetched(&mut connection).await;
             let entry = fetched.expect("reads").deliveries[0].entry.id;
             Self {
                 redis,

@@ -22,7 +22,7 @@ use super::{
 use crate::keys::StreamNames;
 
 pub(crate) use read::Read;
-pub(crate) use settle::{Answered, Settled, SettledBatch};
+pub(crate) use settle::{Answered, Settled, SettledBatch, SettledReply, Settlement};
 pub(crate) use take::{Claim, Delivery, Fetched, PendingEntry, Whose};
 
 /// The group as one consumer uses it.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::wire::{
     Connection, EntryId, WireError,
-    entry::count,
+    answer::count,
     fault::checked,
     resp::{Commands, Value},
 };
@@ -60,17 +60,21 @@ impl Group {
         let with_delete = connection.server.acks_with_delete();
         let mut commands = Commands::new();
         for item in batch {
-            let Some((stream, id, value)) = item.reply else {
+            let Some(reply) = item.reply else {
                 continue;
             };
             if item.ack {
                 commands.cmd("EVAL").arg(SETTLE_ONE).arg(1_u64);
                 commands.arg(&self.names.requests);
                 commands.arg(&self.names.group).arg(item.entry);
-                commands.arg(id).arg(value).arg(stream);
+                commands
+                    .arg(reply.request)
+                    .arg(reply.envelope)
+                    .arg(reply.stream);
                 commands.arg(u64::from(with_delete));
             } else {
-                commands.cmd("XADD").arg(stream).arg("*").arg(id).arg(value);
+                commands.cmd("XADD").arg(reply.stream).arg("*");
+                commands.arg(reply.request).arg(reply.envelope);
             }
         }
         let unanswered: Vec<EntryId> = batch

@@ -9,14 +9,10 @@ use std::time::Duration;
 
 use super::{
     Group, millis,
-    settle::{Answered, Settled, answered, room_for},
+    settle::{Answered, Settlement},
     take::{Delivery, Fetched},
 };
-use crate::wire::{
-    Connection, WireError,
-    entry::{redis_time, streams},
-    fault::checked,
-};
+use crate::wire::{Connection, WireError, answer::redis_time, entry::streams, fault::checked};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +41,11 @@ impl Group {
         &self,
         connection: &mut Connection,
         read: Read,
-        batch: &[Settled<'_>],
+        settlement: &Settlement<'_>,
         reply_retention: Duration,
     ) -> Result<Reading, WireError> {
-        let mut commands = room_for(batch);
-        let with_delete = connection.server.acks_with_delete();
-        self.settling(&mut commands, batch, with_delete, reply_retention);
+        let mut commands = settlement.room();
+        self.settling(&mut commands, settlement, reply_retention);
         let ahead = commands.count();
         commands
             .cmd("XREADGROUP")
@@ -81,10 +76,10 @@ impl Reading {
     pub(crate) async fn settled(
         &self,
         connection: &mut Connection,
-        batch: &[Settled<'_>],
+        settlement: &Settlement<'_>,
     ) -> Result<Answered, WireError> {
         let answers = connection.answers(self.ahead, Duration::ZERO).await?;
-        answered(answers, batch, connection.server.acks_with_delete())
+        settlement.answered(answers)
     }
 
     /// What was read. Asked for last, when what was settled is known.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{Group, millis};
 use crate::wire::{
     Connection, EntryId, WireError,
-    entry::{array, count},
+    answer::{array, count},
     fault::checked,
     resp::{Commands, Value},
     transaction::carried_out,
@@ -26,10 +26,30 @@ use crate::wire::{
 #[derive(Debug)]
 pub(crate) struct Settled<'a> {
     pub entry: EntryId,
-    /// The stream, the request and the envelope of the reply; `None` where nobody waits for one.
-    pub reply: Option<(&'a str, Uuid, &'a [u8])>,
+    /// `None` where nobody waits for one.
+    pub reply: Option<SettledReply<'a>>,
     /// Whether the request is still to be deleted and acknowledged.
     pub ack: bool,
+}
+
+/// A reply and the stream that it goes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SettledReply<'a> {
+    pub stream: &'a str,
+    pub request: Uuid,
+    pub envelope: &'a [u8],
+}
+
+/// What settles a batch: the same for the commands that go out and for what their answers mean.
+#[derive(Debug)]
+pub(crate) struct Settlement<'a> {
+    batch: &'a [Settled<'a>],
+    /// Where the replies go, each stream once.
+    streams: Vec<&'a str>,
+    /// The requests that are deleted and acknowledged.
+    acked: Vec<EntryId>,
+    /// Whether one command does both.
+    with_delete: bool,
 }
 
 /// How a batch was taken.
@@ -73,11 +93,11 @@ impl Group {
         batch: &[Settled<'_>],
         reply_retention: Duration,
     ) -> Result<SettledBatch, WireError> {
-        let with_delete = connection.server.acks_with_delete();
-        let mut commands = room_for(batch);
-        self.settling(&mut commands, batch, with_delete, reply_retention);
+        let settlement = Settlement::of(batch, connection);
+        let mut commands = settlement.room();
+        self.settling(&mut commands, &settlement, reply_retention);
         let answers = connection.send(commands).await?;
-        match answered(answers, batch, with_delete)? {
+        match settlement.answered(answers)? {
             Answered::CarriedOut(settled) => Ok(self.delete_missed(connection, settled).await),
             Answered::Refused(refusal) => {
                 self.settle_one_by_one(connection, batch, reply_retention, refusal)
@@ -90,30 +110,30 @@ impl Group {
     pub(super) fn settling(
         &self,
         commands: &mut Commands,
-        batch: &[Settled<'_>],
-        with_delete: bool,
+        settlement: &Settlement<'_>,
         reply_retention: Duration,
     ) {
-        let (streams, acked) = (reply_streams(batch), acked(batch));
-        let transaction = is_transaction(&streams, &acked);
-        if transaction {
+        let Settlement {
+            batch,
+            streams,
+            acked,
+            with_delete,
+        } = settlement;
+        if settlement.is_transaction() {
             commands.cmd("MULTI");
         }
-        for stream in &streams {
+        for stream in streams {
             commands.cmd("XADD").arg(stream).arg("*");
-            for (_, id, value) in batch
-                .iter()
-                .filter_map(|item| item.reply)
-                .filter(|(to, ..)| to == stream)
-            {
-                commands.arg(id).arg(value);
+            let replies = batch.iter().filter_map(|item| item.reply);
+            for reply in replies.filter(|reply| reply.stream == *stream) {
+                commands.arg(reply.request).arg(reply.envelope);
             }
         }
         if !acked.is_empty() {
-            self.delete_and_ack(commands, &acked, with_delete);
+            self.delete_and_ack(commands, acked, *with_delete);
         }
-        self.retain(commands, &streams, reply_retention);
-        if transaction {
+        self.retain(commands, streams, reply_retention);
+        if settlement.is_transaction() {
             commands.cmd("EXEC");
         }
     }
@@ -182,43 +202,59 @@ impl Group {
     }
 }
 
-/// No commands, with room for those that settle a batch and a read.
-pub(super) fn room_for(batch: &[Settled<'_>]) -> Commands {
-    /// About what the words beside a reply take, and its acknowledgement.
-    const BESIDE: usize = 64;
-    let replies = batch.iter().filter_map(|item| item.reply);
-    let replies: usize = replies.map(|(.., value)| value.len() + BESIDE).sum();
-    Commands::with_capacity(replies + BESIDE * (batch.len() + 8))
-}
+impl<'a> Settlement<'a> {
+    /// On the server of this connection.
+    pub(crate) fn of(batch: &'a [Settled<'a>], connection: &Connection) -> Self {
+        Self::new(batch, connection.server.acks_with_delete())
+    }
 
-/// What the answers to the commands of a batch say.
-pub(super) fn answered(
-    mut answers: Vec<Value>,
-    batch: &[Settled<'_>],
-    with_delete: bool,
-) -> Result<Answered, WireError> {
-    let (streams, acked) = (reply_streams(batch), acked(batch));
-    if is_transaction(&streams, &acked) {
-        match carried_out(answers)? {
-            Ok(of_the_commands) => answers = of_the_commands,
-            Err(refusal) => return Ok(Answered::Refused(refusal)),
+    fn new(batch: &'a [Settled<'a>], with_delete: bool) -> Self {
+        let acked = batch.iter().filter(|item| item.ack);
+        Self {
+            batch,
+            streams: reply_streams(batch),
+            acked: acked.map(|item| item.entry).collect(),
+            with_delete,
         }
     }
-    let mut answers = answers.into_iter();
-    let mut settled = SettledBatch::default();
-    for stream in &streams {
-        if let Err(error) = checked(answers.next().unwrap_or_default()) {
-            let to_it = batch.iter().filter(|item| item.replies_to(stream));
-            settled.refused.extend(to_it.map(|item| RefusedReply {
-                entry: item.entry,
-                error: error.clone(),
-            }));
+
+    /// No commands, with room for those that settle and a read.
+    pub(super) fn room(&self) -> Commands {
+        /// About what the words beside a reply take, and its acknowledgement.
+        const BESIDE: usize = 64;
+        let replies = self.batch.iter().filter_map(|item| item.reply);
+        let replies: usize = replies.map(|reply| reply.envelope.len() + BESIDE).sum();
+        Commands::with_capacity(replies + BESIDE * (self.batch.len() + 8))
+    }
+
+    /// What the answers to the commands say.
+    pub(super) fn answered(&self, mut answers: Vec<Value>) -> Result<Answered, WireError> {
+        if self.is_transaction() {
+            match carried_out(answers)? {
+                Ok(of_the_commands) => answers = of_the_commands,
+                Err(refusal) => return Ok(Answered::Refused(refusal)),
+            }
         }
+        let mut answers = answers.into_iter();
+        let mut settled = SettledBatch::default();
+        for stream in &self.streams {
+            if let Err(error) = checked(answers.next().unwrap_or_default()) {
+                let to_it = self.batch.iter().filter(|item| item.replies_to(stream));
+                settled.refused.extend(to_it.map(|item| RefusedReply {
+                    entry: item.entry,
+                    error: error.clone(),
+                }));
+            }
+        }
+        if !self.acked.is_empty() {
+            settled.acknowledged(&mut answers, &self.acked, self.with_delete);
+        }
+        Ok(Answered::CarriedOut(settled))
     }
-    if !acked.is_empty() {
-        settled.acknowledged(&mut answers, &acked, with_delete);
+
+    fn is_transaction(&self) -> bool {
+        !self.streams.is_empty() && !self.acked.is_empty()
     }
-    Ok(Answered::CarriedOut(settled))
 }
 
 impl SettledBatch {
@@ -253,7 +289,7 @@ impl SettledBatch {
 
 impl Settled<'_> {
     fn replies_to(&self, stream: &str) -> bool {
-        self.reply.is_some_and(|(to, ..)| to == stream)
+        self.reply.is_some_and(|reply| reply.stream == stream)
     }
 }
 
@@ -277,23 +313,13 @@ fn removed(
     Ok(((acked.len() - missed.len()) as u64, missed))
 }
 
-/// The requests of a batch that are to be deleted and acknowledged.
-fn acked(batch: &[Settled<'_>]) -> Vec<EntryId> {
-    let acked = batch.iter().filter(|item| item.ack);
-    acked.map(|item| item.entry).collect()
-}
-
-fn is_transaction(streams: &[&str], acked: &[EntryId]) -> bool {
-    !streams.is_empty() && !acked.is_empty()
-}
-
 /// Where the replies of a batch go, each stream once.
 pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
     let mut streams: Vec<&str> = Vec::new();
-    for (stream, ..) in batch.iter().filter_map(|item| item.reply) {
+    for reply in batch.iter().filter_map(|item| item.reply) {
         // Mostly it is the same for all.
-        if streams.last() != Some(&stream) {
-            streams.push(stream);
+        if streams.last() != Some(&reply.stream) {
+            streams.push(reply.stream);
         }
     }
     streams.sort_unstable();
@@ -319,7 +345,7 @@ mod tests {
     }
 
     fn carried_out(answers: Vec<Value>, with_delete: bool) -> SettledBatch {
-        match answered(answers, &batch(), with_delete) {
+        match Settlement::new(&batch(), with_delete).answered(answers) {
             Ok(Answered::CarriedOut(settled)) => settled,
             other => panic!("{other:?}"),
         }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Group, millis};
-use crate::{
-    error::Fault,
-    wire::{
-        Connection, Entry, EntryId, WireError,
-        entry::{array, count, deliveries, entries, entry_id, integer, redis_time},
-        fault::checked,
-        resp::{Commands, Value},
-    },
+use super::{Group, keep::OwnClaim, millis};
+use crate::wire::{
+    Connection, Entry, EntryId, WireError,
+    answer::{array, count, redis_time},
+    entry::{deliveries, entries, entry_id},
+    fault::checked,
+    resp::{Commands, Value},
 };
 
 /// An entry that the server gave to this consumer.
@@ -96,7 +94,7 @@ impl Group {
             Claim::Lapsed => self.claim_lapsed(&mut commands, pending),
             Claim::Own => {
                 let ids: Vec<_> = pending.iter().map(|row| row.id).collect();
-                self.claim_own(&mut commands, "again", &ids);
+                self.claim_own(&mut commands, OwnClaim::Again, &ids);
             }
         }
         let mut answers = connection.send(commands).await?.into_iter();
@@ -141,31 +139,6 @@ impl Group {
                 .arg(&self.consumer);
             commands.arg(millis(self.lease)).arg(row.id);
         }
-    }
-
-    /// The id by which [`unblock`](Self::unblock) can end a blocked read on this connection; none where
-    /// the ACL forbids to ask. A drain then cannot wake the read and cuts it after a while.
-    pub(crate) async fn client_id(connection: &mut Connection) -> Result<Option<i64>, WireError> {
-        let mut commands = Commands::new();
-        commands.cmd("CLIENT").arg("ID");
-        match checked(connection.one(commands).await?) {
-            Ok(id) => integer(&id).map(Some),
-            Err(error) if error.fault == Fault::NoPermission => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends the blocked read of another connection as if its time were up.
-    pub(crate) async fn unblock(
-        connection: &mut Connection,
-        client_id: i64,
-    ) -> Result<(), WireError> {
-        let mut commands = Commands::new();
-        commands
-            .cmd("CLIENT")
-            .arg("UNBLOCK")
-            .arg(client_id.to_string());
-        checked(connection.one(commands).await?).map(drop)
     }
 }
 

@@ -25,7 +25,7 @@ use self::known::{Known, believe};
 pub(super) use self::url::SentinelUrl;
 use super::{
     WireError,
-    entry::{array, text},
+    answer::{array, text},
     fault::checked,
     login::Login,
     resp::{Commands, Value},
