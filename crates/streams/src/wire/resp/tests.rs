@@ -84,6 +84,11 @@ proptest! {
     }
 
     #[test]
+    fn no_length_makes_it_fail(kind in "[$*:]", length: i64, rest in "[-+:$*0-9a-z\r\n]{0,20}") {
+        compare_answer(format!("{kind}{length}\r\n{rest}").as_bytes());
+    }
+
+    #[test]
     fn commands_are_sent_as_the_redis_crate_sends_them(
         words in prop::collection::vec(
             (any::<u64>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..30), 0..120_usize),
