@@ -193,7 +193,10 @@ const ALL: &[Goal] = &[
         "memory per waiting caller ÷ floor",
         Scenario::Waiting,
         AtMost(1.3),
-        |of| Some(per_caller(of, Kind::Ours)?.over(per_caller(of, Kind::Floor)?)),
+        |of| {
+            let (ours, floor) = (per_caller(of, Kind::Ours)?, per_caller(of, Kind::Floor)?);
+            Some(Spread::single(ours / floor))
+        },
     ),
     goal(
         "CPU of 10,000 callers ÷ 100",
@@ -243,12 +246,11 @@ fn more(case: &Case, name: &str) -> Option<Spread> {
 }
 
 /// What 9,900 more callers take of the front's memory.
-fn per_caller(of: &Outcome, kind: Kind) -> Option<Spread> {
+fn per_caller(of: &Outcome, kind: Kind) -> Option<f64> {
     let front = |callers: u32| {
         let case = of.case(&format!("{} {callers}", kind.name()))?;
         // A peak only grows: the last round has it.
         case.rounds.last()?.more.get("peak").copied()
     };
-    let per_caller = (front(10_000)? - front(100)?) / 9_900.0;
-    Some(Spread::of(std::iter::once(per_caller)))
+    Some((front(10_000)? - front(100)?) / 9_900.0)
 }

@@ -123,17 +123,13 @@ fn spreads(comparison: &Comparison) -> [(&'static str, Spread); 4] {
 /// # Errors
 /// A system could not be started, or a request failed.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
-    let rate = Arrivals::Rate {
-        rate: 500.0,
-        connections: 16,
-    };
     let short = Rounds::new(20, Duration::from_secs(1));
     // Few requests come at that rate, so that each round has to last.
     let long = Rounds::new(14, Duration::from_secs(3));
     let scenarios = [
         ("c64", Arrivals::Callers(64), short),
         ("c256", Arrivals::Callers(256), short),
-        ("rate500", rate, long),
+        ("rate500", Arrivals::FEW, long),
     ];
     let mut outcomes = Vec::new();
     for (name, arrivals, rounds) in scenarios {

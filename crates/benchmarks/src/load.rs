@@ -26,6 +26,12 @@ pub enum Arrivals {
 }
 
 impl Arrivals {
+    /// Far less than there could be: 500 requests per second over 16 connections.
+    pub(crate) const FEW: Self = Self::Rate {
+        rate: 500.0,
+        connections: 16,
+    };
+
     /// What one of so many fronts has of them. The first ones have what is left over.
     fn shared(self, fronts: usize, number: usize) -> Load {
         let part = |all: usize| all / fronts + usize::from(number < all % fronts);

@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, conflicts_with = "scenario")]
     goals: bool,
     /// Only whether a request got dearer than guard.json says, and at which step; under five minutes
-    #[arg(long, conflicts_with_all = ["scenario", "goals", "quick"])]
+    #[arg(long, conflicts_with_all = ["scenario", "goals", "quick", "threads", "html", "json"])]
     guard: bool,
     /// With --guard: write what is found into that file as what is usual
     #[arg(long, requires = "guard")]

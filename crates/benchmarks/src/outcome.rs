@@ -1,5 +1,6 @@
 //! What came of a scenario.
 
+use anyhow::Context;
 use serde::Serialize;
 
 use crate::figures::Figures;
@@ -84,6 +85,15 @@ impl Case {
             rounds,
         }
     }
+
+    /// One more figure of each round, computed from its others.
+    pub(crate) fn add(&mut self, name: &'static str, figure: impl Fn(&Figures) -> f64) {
+        for round in &mut self.rounds {
+            let value = figure(round);
+            round.more.insert(name, value);
+        }
+        self.median = Figures::median(&self.rounds);
+    }
 }
 
 impl Comparison {
@@ -134,6 +144,23 @@ impl Outcome {
             None => Vec::new(),
         };
         Self::new(name, about, cases, comparisons)
+    }
+
+    /// Those of these pairs of cases, by their names.
+    pub(crate) fn of_pairs(
+        name: &'static str,
+        about: &str,
+        cases: Vec<Case>,
+        pairs: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut outcome = Self::new(name, about.to_owned(), cases, Vec::new());
+        for (case, against) in pairs {
+            let both = outcome.case(case).zip(outcome.case(against));
+            let (case, against) = both.with_context(|| format!("{case} or {against}: no case"))?;
+            let comparison = Comparison::of(case, against);
+            outcome.comparisons.push(comparison);
+        }
+        Ok(outcome)
     }
 
     pub(crate) fn new(

@@ -27,13 +27,9 @@ impl Spread {
         }
     }
 
-    /// Divided by another one of a single value.
-    pub(crate) fn over(self, by: Self) -> Self {
-        Self {
-            median: self.median / by.median,
-            lower: self.lower / by.median,
-            upper: self.upper / by.median,
-        }
+    /// Of one value.
+    pub(crate) fn single(value: f64) -> Self {
+        Self::of(std::iter::once(value))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use loadtest::page::{Axis, Chart, card, checks, count, document, duration, escape, three_digits};
 
-use super::table::{known, mebibytes, steps};
+use super::table::{known, measured, mebibytes, steps};
 use crate::goals::Reached;
 use crate::outcome::{Case, Comparison, Outcome};
 
@@ -30,7 +30,7 @@ pub fn page(outcomes: &[Outcome], goals: &[Reached], about: &str) -> String {
 }
 
 /// A goal and what became of it.
-pub(super) fn words(goal: &Reached) -> String {
+fn words(goal: &Reached) -> String {
     format!(
         "{}: {} {}, goal {}",
         goal.scenario, goal.what, goal.found, goal.goal
@@ -79,7 +79,7 @@ fn table(outcome: &Outcome) -> String {
                 .columns
                 .iter()
                 .map(|column| of.more.get(column.name));
-            cells.extend(own.map(|value| known(value.copied().unwrap_or(f64::NAN), three_digits)));
+            cells.extend(own.map(|value| measured(value.copied(), three_digits)));
             let cells: String = cells
                 .iter()
                 .map(|cell| format!("<td>{cell}</td>"))

@@ -37,9 +37,9 @@ pub fn table(outcome: &Outcome) -> String {
             known(of.generator, |share| format!("{share:.2}"))
         );
         for column in &outcome.columns {
-            let value = of.more.get(column.name).copied().unwrap_or(f64::NAN);
+            let value = of.more.get(column.name).copied();
             let width = column.title.chars().count();
-            let _ = write!(text, "  {:>width$}", known(value, three_digits));
+            let _ = write!(text, "  {:>width$}", measured(value, three_digits));
         }
         text.push('\n');
     }
@@ -68,11 +68,16 @@ fn line(of: &Comparison) -> String {
     format!("{} ÷ {}: {}", of.case, of.against, known.join(", "))
 }
 
-/// Nothing where there is no figure.
+/// Nothing where there is no figure; zero is none.
 pub(super) fn known(value: f64, write: impl Fn(f64) -> String) -> String {
-    match value.is_finite() && value != 0.0 {
-        true => write(value),
-        false => "–".to_owned(),
+    measured((value != 0.0).then_some(value), write)
+}
+
+/// Nothing where there is no figure; zero is one.
+pub(super) fn measured(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
+    match value.filter(|value| value.is_finite()) {
+        Some(value) => write(value),
+        None => "–".to_owned(),
     }
 }
 

@@ -13,7 +13,9 @@ use crate::system::{Kind, Spec, Steps, System};
 
 /// After the start, so that what belongs to it is over.
 const SETTLES: Duration = Duration::from_secs(3);
-const LASTS: Duration = Duration::from_secs(30);
+/// 30 s in three parts, so that one sees how far they lie apart.
+const LASTS: Duration = Duration::from_secs(10);
+const PARTS: usize = 3;
 
 const COLUMNS: [Column; 4] = [
     Column {
@@ -47,36 +49,45 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
         systems.push((kind, system));
     }
     sleep(SETTLES).await;
-    let mut before = Vec::new();
-    for (_, system) in &systems {
-        before.push(look(system).await?);
+    let mut parts: Vec<Vec<Figures>> = systems.iter().map(|_| Vec::new()).collect();
+    for _ in 0..PARTS {
+        let mut before = Vec::new();
+        for (_, system) in &systems {
+            before.push(look(system).await?);
+        }
+        sleep(LASTS).await;
+        for (((_, system), before), parts) in systems.iter().zip(before).zip(&mut parts) {
+            let after = look(system).await?;
+            parts.push(spent(&before, &after, system.memory()?));
+        }
     }
-    sleep(LASTS).await;
-    let mut cases = Vec::new();
-    for ((kind, system), before) in systems.iter().zip(before) {
-        let after = look(system).await?;
-        let seconds = (after.at - before.at).as_secs_f64();
-        let share = after
-            .spent
-            .since(before.spent)
-            .map(|spent| 100.0 * spent / seconds);
-        let mut figures = Figures {
-            memory: system.memory()?,
-            ..Figures::default()
-        };
-        figures.more.insert("front", share.front);
-        figures.more.insert("broker", share.broker);
-        figures.more.insert("worker", share.worker);
-        // The look itself is one.
-        let commands = (after.commands - before.commands - 1.0) / seconds;
-        figures.more.insert("commands", commands);
-        cases.push(Case::new(kind.name().to_owned(), None, vec![figures]));
-    }
+    let cases = systems.iter().zip(parts);
+    let cases = cases.map(|((kind, _), parts)| Case::new(kind.name().to_owned(), None, parts));
+    let cases = cases.collect();
     let about = format!(
-        "no request for {} s; processor time in percent of a core, and commands that Redis got",
+        "no request for {PARTS} times {} s; processor time in percent of a core, and commands that Redis got",
         LASTS.as_secs()
     );
     Ok(Outcome::new("idle", about, cases, Vec::new()).with_columns(&COLUMNS))
+}
+
+fn spent(before: &Look, after: &Look, memory: Steps) -> Figures {
+    let seconds = (after.at - before.at).as_secs_f64();
+    let share = after.spent.since(before.spent);
+    let share = share.map(|spent| 100.0 * spent / seconds);
+    // The look itself is one.
+    let commands = (after.commands - before.commands - 1.0) / seconds;
+    let more = [
+        ("front", share.front),
+        ("broker", share.broker),
+        ("worker", share.worker),
+        ("commands", commands),
+    ];
+    Figures {
+        memory,
+        more: more.into(),
+        ..Figures::default()
+    }
 }
 
 async fn look(system: &System) -> anyhow::Result<Look> {

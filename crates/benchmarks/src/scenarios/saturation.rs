@@ -28,13 +28,16 @@ pub(super) async fn callers(
 
 /// 500 requests per second over 16 connections, which is little.
 pub(super) async fn rate(bench: &Bench) -> anyhow::Result<Outcome> {
-    let arrivals = Arrivals::Rate {
-        rate: 500.0,
-        connections: 16,
-    };
     let about = "500 requests per second over 16 connections".to_owned();
     // Few requests come, so that each round has to last longer.
-    all("rate500", about, arrivals, bench.rounds(20, 5.0), bench).await
+    all(
+        "rate500",
+        about,
+        Arrivals::FEW,
+        bench.rounds(20, 5.0),
+        bench,
+    )
+    .await
 }
 
 async fn all(

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::load::Arrivals;
-use crate::outcome::{Comparison, Outcome};
+use crate::outcome::{Column, Outcome};
 use crate::rounds::{Contender, Rounds, in_turn};
 use crate::system::{Kind, Spec};
+
+const SHARE: Column = Column {
+    name: "share",
+    title: "% of possible",
+};
 
 /// 1, 3 and 10 ingresses, 60 callers in all.
 pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
@@ -20,11 +25,16 @@ pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
         }
     }
     let cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
-    let pairs = [(1, 0), (2, 0), (4, 3), (5, 3), (5, 2)];
-    let comparisons = pairs.map(|(case, against)| Comparison::of(&cases[case], &cases[against]));
-    let about =
-        "ingresses with a shared reply stream and with one each; 60 callers in all".to_owned();
-    Ok(Outcome::new("ingresses", about, cases, comparisons.into()))
+    let about = "ingresses with a shared reply stream and with one each; 60 callers in all";
+    let pairs = [
+        ("3, shared", "1, shared"),
+        ("10, shared", "1, shared"),
+        ("3, dedicated", "1, dedicated"),
+        ("10, dedicated", "1, dedicated"),
+        ("3, dedicated", "3, shared"),
+        ("10, dedicated", "10, shared"),
+    ];
+    Outcome::of_pairs("ingresses", about, cases, &pairs)
 }
 
 /// Two cores for each service, as threads of one process and as processes of one thread.
@@ -39,16 +49,17 @@ pub(super) async fn cores(bench: &Bench) -> anyhow::Result<Outcome> {
         let spec = spec.setting("WORKER_THREADS", &threads.to_string());
         Contender::ours(name.to_owned(), Arrivals::Callers(64), spec)
     };
+    let (one, threads) = ("1 process, 1 thread", "1 process, 2 threads");
+    let processes = "2 processes, 1 thread each";
     let contenders = [
-        contender("1 process, 1 thread", 1, 1),
-        contender("1 process, 2 threads", 1, 2),
-        contender("2 processes, 1 thread each", 2, 1),
+        contender(one, 1, 1),
+        contender(threads, 1, 2),
+        contender(processes, 2, 1),
     ];
     let cases = in_turn(&contenders, bench.rounds(11, 4.0), &bench.tell).await?;
-    let pairs = [(1, 0), (2, 0), (2, 1)];
-    let comparisons = pairs.map(|(case, against)| Comparison::of(&cases[case], &cases[against]));
-    let about = "of each service, ingress and proxy; 64 callers in all".to_owned();
-    Ok(Outcome::new("cores", about, cases, comparisons.into()))
+    let pairs = [(threads, one), (processes, one), (processes, threads)];
+    let about = "of each service, ingress and proxy; 64 callers in all";
+    Outcome::of_pairs("cores", about, cases, &pairs)
 }
 
 /// With and without an append-only file that is written to disk each second.
@@ -65,35 +76,16 @@ pub(super) async fn aof(bench: &Bench) -> anyhow::Result<Outcome> {
     Ok(Outcome::each_against_first("aof", about, cases))
 }
 
-/// 1 to 8 proxies.
+/// 1 to 8 proxies of 8 terminals each.
 pub(super) async fn proxies(bench: &Bench) -> anyhow::Result<Outcome> {
-    let contenders = [1, 2, 4, 8].map(|workers| {
-        let spec = bench.adjust(Spec {
-            workers,
-            ..Spec::new(Kind::Ours)
-        });
-        Contender::ours(format!("{workers} proxies"), Arrivals::Callers(64), spec)
-    });
-    grown("proxies", "proxies; 64 callers", &contenders, bench).await
+    let sizes = [1, 2, 4, 8].map(|proxies| (format!("{proxies} proxies"), proxies, 8));
+    grown("proxies", "proxies of 8 terminals", sizes, bench).await
 }
 
 /// 1 to 64 terminals of one proxy.
 pub(super) async fn terminals(bench: &Bench) -> anyhow::Result<Outcome> {
-    let contenders = [1, 4, 16, 64].map(|terminals| {
-        let spec = bench.adjust(Spec::new(Kind::Ours).terminals(terminals));
-        Contender::ours(
-            format!("{terminals} terminals"),
-            Arrivals::Callers(64),
-            spec,
-        )
-    });
-    grown(
-        "terminals",
-        "terminals of one proxy; 64 callers",
-        &contenders,
-        bench,
-    )
-    .await
+    let sizes = [1, 4, 16, 64].map(|terminals| (format!("{terminals} terminals"), 1, terminals));
+    grown("terminals", "terminals of one proxy", sizes, bench).await
 }
 
 /// 1 to 10,000 callers, with the floor's memory for as many connections.
@@ -119,18 +111,40 @@ pub(super) async fn waiting(bench: &Bench) -> anyhow::Result<Outcome> {
         ..bench.rounds(5, 8.0)
     };
     let cases = in_turn(&contenders, rounds, &bench.tell).await?;
-    let pairs = [(0, 2), (1, 2), (3, 2), (4, 2), (6, 5)];
-    let comparisons = pairs.map(|(case, against)| Comparison::of(&cases[case], &cases[against]));
-    let about = "callers who wait at the same time, each on a connection of its own".to_owned();
-    Ok(Outcome::new("waiting", about, cases, comparisons.into()).with_columns(&[super::PEAK]))
+    let pairs = [
+        ("ours 1", "ours 100"),
+        ("ours 10", "ours 100"),
+        ("ours 1000", "ours 100"),
+        ("ours 10000", "ours 100"),
+        ("floor 10000", "floor 100"),
+    ];
+    let about = "callers who wait at the same time, each on a connection of its own";
+    let outcome = Outcome::of_pairs("waiting", about, cases, &pairs)?;
+    Ok(outcome.with_columns(&[super::PEAK]))
 }
 
+/// More and more terminals, all of them at work: what they serve, and what part of all that they could.
 async fn grown(
     name: &'static str,
     about: &str,
-    contenders: &[Contender],
+    sizes: [(String, usize, usize); 4],
     bench: &Bench,
 ) -> anyhow::Result<Outcome> {
-    let cases = in_turn(contenders, bench.rounds(7, 4.0), &bench.tell).await?;
-    Ok(Outcome::each_against_first(name, about.to_owned(), cases))
+    /// Long beside what a request costs, so that few processors can keep all terminals at work.
+    const WORK: &str = "20ms";
+    const PER_SECOND: f64 = 50.0;
+    let contenders = sizes.clone().map(|(name, workers, terminals)| {
+        let spec = Spec::new(Kind::Ours).terminals(terminals).work(WORK);
+        let spec = bench.adjust(Spec { workers, ..spec });
+        // Twice as many callers as terminals, so that something always waits.
+        Contender::ours(name, Arrivals::Callers(2 * workers * terminals), spec)
+    });
+    let mut cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
+    for (case, (_, workers, terminals)) in cases.iter_mut().zip(sizes) {
+        let possible = (workers * terminals) as f64 * PER_SECOND;
+        case.add("share", |round| 100.0 * round.rate / possible);
+    }
+    let about = format!("{about}, {WORK} of work, twice as many callers as terminals");
+    let outcome = Outcome::each_against_first(name, about, cases);
+    Ok(outcome.with_columns(&[SHARE]))
 }
