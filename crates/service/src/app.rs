@@ -6,7 +6,6 @@
 //! of its path.
 
 use std::{
-    any::Any,
     convert::Infallible,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -101,16 +100,17 @@ impl Shortcut {
 
     fn answer(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send {
         let begun = self.exchanges.begin(self.path, &request);
-        let called = AssertUnwindSafe(|| (self.handler)(begun.who, request));
-        let called = catch_unwind(called);
+        let call = AssertUnwindSafe(|| (self.handler)(begun.who, request));
+        let called = begun.fits.then(|| catch_unwind(call));
         async move {
-            let answer = async {
-                let handled = AssertUnwindSafe(called?).catch_unwind().await?;
-                Ok::<_, Box<dyn Any + Send>>(handled)
-            };
-            // The panic itself is in the log by now; it is a bug, whoever called.
-            let answer = answer
-                .map(|answer| answer.unwrap_or_else(|_panic| Problem::internal().into_response()));
+            let answer = called.map(|called| async {
+                let handled = match called {
+                    Ok(handling) => AssertUnwindSafe(handling).catch_unwind().await,
+                    Err(panic) => Err(panic),
+                };
+                // The panic itself is in the log by now; it is a bug, whoever called.
+                handled.unwrap_or_else(|_panic| Problem::internal().into_response())
+            });
             self.exchanges.end(self.path, begun, answer).await
         }
     }
@@ -177,6 +177,12 @@ mod tests {
             let response = ask(&app, method.clone(), target).await;
             assert_eq!(response.status(), status, "{method} {target}");
         }
+        let long = format!("{PATH}?{}", "x".repeat(5_000));
+        let too_long = ask(&app, Method::POST, &long).await;
+        assert_eq!(
+            too_long.status(),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        );
         let refused = ask(&app, Method::PUT, PATH).await;
         assert_eq!(refused.headers()["allow"], "POST");
     }

@@ -88,7 +88,8 @@ async fn around_route(
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let begun = exchanges.begin(route, &request);
     request.extensions_mut().insert::<Correlation>(begun.who);
-    exchanges.end(route, begun, next.run(request)).await
+    let answer = begun.fits.then(|| next.run(request));
+    exchanges.end(route, begun, answer).await
 }
 
 /// A request whose head was looked at.
@@ -100,8 +101,8 @@ pub(crate) struct Begun {
     /// What its caller calls it.
     echoed: Option<HeaderValue>,
     method: Method,
-    /// Whether its head is within the bounds.
-    fits: bool,
+    /// Whether its head is within the bounds. It is not shown to any handler otherwise.
+    pub(crate) fits: bool,
 }
 
 impl Exchanges {
@@ -120,25 +121,24 @@ impl Exchanges {
         }
     }
 
-    /// The answer to a request, which is `answer` if its head is within the bounds.
+    /// The answer to a request; without one its head is beyond the bounds.
     pub(crate) async fn end(
         &self,
         route: &str,
         begun: Begun,
-        answer: impl Future<Output = Response>,
+        answer: Option<impl Future<Output = Response>>,
     ) -> Response {
         let Begun {
             who,
             mut span,
             echoed,
             method,
-            fits,
+            fits: _,
         } = begun;
         let mut measurement = self.metrics.begin(&method, route);
-        let mut response = if fits {
-            answer.await
-        } else {
-            Problem::headers_too_large(MAX_HEADER_FIELDS, self.max_headers).into_response()
+        let mut response = match answer {
+            Some(answer) => answer.await,
+            None => Problem::headers_too_large(MAX_HEADER_FIELDS, self.max_headers).into_response(),
         };
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {

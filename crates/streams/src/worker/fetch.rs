@@ -2,15 +2,9 @@
 //!
 //! A round asks for exactly as many entries as terminals are free: the backlog stays in Redis, where any
 //! worker can take it and an autoscaler can see it. First comes what lapsed elsewhere, then what is
-//! new. Servers with `XREADGROUP … CLAIM` bring both in one read, and wake it when a lease lapses;
+//! new ([`catch_up`]). Servers with `XREADGROUP … CLAIM` bring both in one read, and wake it when a lease lapses;
 //! elsewhere a sweep looks for lapsed leases a few times per lease, and a read waits no longer than
 //! until the next sweep.
-//!
-//! `CLAIM` never purges references to entries that are gone (withdrawn by a caller while a worker died with
-//! them), so that a rare sweep is made there as well.
-//!
-//! After a reconnect, entries may have been delivered to a connection that broke before they arrived:
-//! whatever is pending for this worker and not running is taken again, as the same delivery.
 //!
 //! The group is made only where a read found it missing, never to be safe: under memory pressure a
 //! creation is refused while reads go on, and a worker that reconnects then must still drain the stream.
@@ -21,6 +15,8 @@
 //! are free by the time it is carried out. So it is with what handlers are done with at once, and where all terminals
 //! are busy with the next of them that is done. Were one of them not free after all, since Redis refused its reply,
 //! what came for it is handed back.
+
+mod catch_up;
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,18 +40,11 @@ use crate::{
     link::Link,
     mutex::lock,
     read_limit::ReadLimit,
-    wire::{Claim, Fetched, Group, PendingEntry, Read, Whose, WireError},
+    wire::{EntryId, Fetched, Read, WireError},
 };
 
 /// Sweeps per lease where there is no `CLAIM`.
 pub(super) const SWEEPS_PER_LEASE: u32 = 4;
-
-/// Leases between two sweeps where there is.
-const LEASES_PER_PURGE: u32 = 6;
-
-/// Lapsed entries that a sweep looks at beyond those it can take, so that what waits for its last delivery
-/// does not hide what lapsed behind it.
-const BEYOND: usize = 64;
 
 /// The longest that a read waits on the server.
 pub(super) const MAX_BLOCK: Duration = Duration::from_secs(5);
@@ -206,9 +195,7 @@ impl Fetch {
         self.limit.came(fetched.deliveries.len());
         self.group_seen = true;
         self.add_free(&mut free);
-        let put_off = self
-            .last_chance
-            .put_off(&mut fetched.deliveries, free.num_permits());
+        let mut put_off = self.last_chance.put_off(&mut fetched.deliveries);
         let free_since = |terminal| {
             if terminal < were_free {
                 sent
@@ -216,139 +203,35 @@ impl Fetch {
                 others_since
             }
         };
-        self.take_all(fetched, sent, free_since, &mut free);
-        if !put_off.is_empty() {
-            // As if the delivery had not been made.
-            let connection = self.link.connection()?;
-            let reads_claim = connection.server.reads_with_claim();
-            core.group.hand_back(connection, &put_off).await?;
-            if !reads_claim {
-                // Reads bring what is new alone; a sweep finds these before that.
-                self.next_sweep = Instant::now();
-            }
-        }
-        Ok(())
+        put_off.extend(self.take_all(fetched, sent, free_since, &mut free));
+        self.hand_back(&put_off).await
     }
 
-    /// What comes before a read: after a failure, and whenever it is time, what was delivered before. What is done
-    /// does not wait for that.
-    async fn catch_up(
-        &mut self,
-        unproven: bool,
-        free: &mut OwnedSemaphorePermit,
-    ) -> Result<(), WireError> {
-        let core = Arc::clone(&self.core);
-        let sweeps = Instant::now() >= self.next_sweep;
-        if unproven || sweeps || !self.may_go_along() || !along::fits(&self.done) {
-            self.leave_done();
+    /// Gives these back as if the delivery had not been made.
+    async fn hand_back(&mut self, entries: &[EntryId]) -> Result<(), WireError> {
+        if entries.is_empty() {
+            return Ok(());
         }
-        let connection = self.link.connection()?;
-        if unproven {
-            core.saw_server(&connection.server.info());
-            self.client_id.send_replace(connection.client_id().await?);
-        }
-        if self.group_missing {
-            let made = Group::create(&core.group.names, connection).await?;
-            self.group_missing = false;
-            if made {
-                core.made_group(self.group_seen);
-            }
-        }
-        if unproven {
-            self.take_again(free).await?;
-        }
-        if sweeps {
-            self.sweep(free).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes what is pending for this worker and not running here: it was delivered and never arrived.
-    async fn take_again(&mut self, free: &mut OwnedSemaphorePermit) -> Result<(), WireError> {
-        let core = Arc::clone(&self.core);
-        let connection = self.link.connection()?;
-        let most = core.terminals();
-        let mut pending = core
-            .group
-            .pending(connection, Whose::Own, Duration::ZERO, most)
-            .await?;
-        pending.retain(|row| !core.running.has(row.id));
-        self.last_chance
-            .keep_one(&mut pending, |row| row.deliveries);
-        pending.truncate(free.num_permits());
-        self.claim(&pending, Claim::Own, free).await
-    }
-
-    /// Takes over what no worker has renewed for a lease. What lapsed here while it runs (Redis was away
-    /// for longer than a lease) becomes ours again unless somebody else was faster.
-    async fn sweep(&mut self, free: &mut OwnedSemaphorePermit) -> Result<(), WireError> {
-        let core = Arc::clone(&self.core);
-        let lease = core.group.lease;
         let connection = self.link.connection()?;
         let reads_claim = connection.server.reads_with_claim();
-        // What runs here must not hide what is to be taken over behind it.
-        let most = free.num_permits() + core.running.len() + BEYOND;
-        let (own, mut lapsed): (Vec<_>, Vec<_>) = core
-            .group
-            .pending(connection, Whose::Everybodys, lease, most)
-            .await?
-            .into_iter()
-            .partition(|row| core.running.has(row.id));
-        let sent = Instant::now();
-        if !own.is_empty() {
-            let own: Vec<_> = own.iter().map(|row| row.id).collect();
-            let renewed = core.group.renew(connection, &own).await?;
-            core.running.renewed(&renewed, sent);
-        }
-        self.last_chance
-            .keep_one(&mut lapsed, |row| row.deliveries + 1);
-        let more = lapsed.len() > free.num_permits();
-        lapsed.truncate(free.num_permits());
-        self.claim(&lapsed, Claim::Lapsed, free).await?;
-        let reads_take_over = reads_claim && !self.last_chance.is_taken();
-        let period = if more {
-            // The next free terminal is for the rest of them: they have waited for a lease already.
-            Duration::ZERO
-        } else if reads_take_over {
-            lease * LEASES_PER_PURGE
-        } else {
-            lease / SWEEPS_PER_LEASE
-        };
-        self.next_sweep = Instant::now() + period;
-        Ok(())
-    }
-
-    /// Claims these entries and takes them in hand, as many at once as get through.
-    async fn claim(
-        &mut self,
-        mut pending: &[PendingEntry],
-        claim: Claim,
-        free: &mut OwnedSemaphorePermit,
-    ) -> Result<(), WireError> {
-        let core = Arc::clone(&self.core);
-        while !pending.is_empty() {
-            let (now, later) = pending.split_at(self.limit.get().min(pending.len()));
-            let connection = self.link.connection()?;
-            let sent = Instant::now();
-            let fetched = core.group.claim(connection, now, claim).await?;
-            self.limit.came(now.len());
-            self.take_all(fetched, sent, |_| sent, free);
-            // Nothing new comes before all that is pending was taken.
-            self.leave_done();
-            pending = later;
+        self.core.group.hand_back(connection, entries).await?;
+        if !reads_claim {
+            // Reads bring what is new alone; a sweep finds these before that.
+            self.next_sweep = Instant::now();
         }
         Ok(())
     }
 
     /// Takes in hand what a command brought that was `sent` then, and calls the handlers. Each terminal was free for it
-    /// since a time of its own.
+    /// since a time of its own. Gives what there is no terminal for: what is done was to make them free, and Redis
+    /// refused to settle it, or what was not to need one does.
     fn take_all(
         &mut self,
         fetched: Fetched,
         sent: Instant,
         free_since: impl Fn(usize) -> Instant,
         free: &mut OwnedSemaphorePermit,
-    ) {
+    ) -> Vec<EntryId> {
         let Fetched {
             deliveries,
             redis_time,
@@ -364,16 +247,19 @@ impl Fetch {
         };
         let delivered = clock.local(redis_time);
         let mut works: Vec<Work> = Vec::with_capacity(deliveries.len());
-        let mut taken = 0;
+        let (mut taken, mut left) = (0, Vec::new());
         for delivery in deliveries {
             let id = delivery.entry.id;
             // What runs here was only given to us again, and needs no terminal.
             if delivery.deliveries > 1 && self.core.running.again(id, delivered) {
                 continue;
             }
-            // Never short: no more was asked for.
             let Some(terminal) = free.split(1) else {
-                break;
+                // Where the group was lost, what runs here comes as if for the first time.
+                if !self.core.running.again(id, delivered) {
+                    left.push(id);
+                }
+                continue;
             };
             if self.last_chance.made(id, delivery.deliveries) {
                 // Until it is done reads take nothing over, so sweeps do.
@@ -394,5 +280,6 @@ impl Fetch {
             let done = work.start(&self.core, &self.handler, here_until);
             self.done.extend(done);
         }
+        left
     }
 }

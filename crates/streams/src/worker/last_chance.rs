@@ -55,29 +55,20 @@ impl LastChance {
         pending.retain(|row| !self.is_last(deliveries(row)) || !std::mem::replace(&mut one, true));
     }
 
-    /// Takes out of entries that were read all but one of those whose delivery is their last, and what there are no
-    /// `places` for.
-    pub(super) fn put_off(
-        &self,
-        deliveries: &mut Vec<Delivery>,
-        mut places: usize,
-    ) -> Vec<EntryId> {
+    /// Takes out of entries that were read all but one of those whose delivery is their last.
+    pub(super) fn put_off(&self, deliveries: &mut Vec<Delivery>) -> Vec<EntryId> {
         let mut one = self.is_taken();
         let mut put_off = Vec::new();
         deliveries.retain(|delivery| {
             let id = delivery.entry.id;
-            // What runs here was only given to us again. It goes on, and needs no place.
-            if delivery.deliveries > 1 && self.core.running.has(id) {
-                return true;
-            }
-            let last = self.is_last(delivery.deliveries);
-            let takes = places > 0 && !(last && std::mem::replace(&mut one, true));
-            if takes {
-                places -= 1;
-            } else {
+            // What runs here was only given to us again, and goes on.
+            let stays = !self.is_last(delivery.deliveries)
+                || self.core.running.has(id)
+                || !std::mem::replace(&mut one, true);
+            if !stays {
                 put_off.push(id);
             }
-            takes
+            stays
         });
         put_off
     }
