@@ -85,15 +85,6 @@ impl Case {
             rounds,
         }
     }
-
-    /// One more figure of each round, computed from its others.
-    pub(crate) fn add(&mut self, name: &'static str, figure: impl Fn(&Figures) -> f64) {
-        for round in &mut self.rounds {
-            let value = figure(round);
-            round.more.insert(name, value);
-        }
-        self.median = Figures::median(&self.rounds);
-    }
 }
 
 impl Comparison {

@@ -4,14 +4,9 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::load::Arrivals;
-use crate::outcome::{Column, Outcome};
+use crate::outcome::Outcome;
 use crate::rounds::{Contender, Rounds, in_turn};
 use crate::system::{Kind, Spec};
-
-const SHARE: Column = Column {
-    name: "share",
-    title: "% of possible",
-};
 
 /// 1, 3 and 10 ingresses, 60 callers in all.
 pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
@@ -123,7 +118,7 @@ pub(super) async fn waiting(bench: &Bench) -> anyhow::Result<Outcome> {
     Ok(outcome.with_columns(&[super::PEAK]))
 }
 
-/// More and more terminals, all of them at work: what they serve, and what part of all that they could.
+/// More and more terminals, all of them at work.
 async fn grown(
     name: &'static str,
     about: &str,
@@ -132,19 +127,13 @@ async fn grown(
 ) -> anyhow::Result<Outcome> {
     /// Long beside what a request costs, so that few processors can keep all terminals at work.
     const WORK: &str = "20ms";
-    const PER_SECOND: f64 = 50.0;
-    let contenders = sizes.clone().map(|(name, workers, terminals)| {
+    let contenders = sizes.map(|(name, workers, terminals)| {
         let spec = Spec::new(Kind::Ours).terminals(terminals).work(WORK);
         let spec = bench.adjust(Spec { workers, ..spec });
         // Twice as many callers as terminals, so that something always waits.
         Contender::ours(name, Arrivals::Callers(2 * workers * terminals), spec)
     });
-    let mut cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
-    for (case, (_, workers, terminals)) in cases.iter_mut().zip(sizes) {
-        let possible = (workers * terminals) as f64 * PER_SECOND;
-        case.add("share", |round| 100.0 * round.rate / possible);
-    }
+    let cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
     let about = format!("{about}, {WORK} of work, twice as many callers as terminals");
-    let outcome = Outcome::each_against_first(name, about, cases);
-    Ok(outcome.with_columns(&[SHARE]))
+    Ok(Outcome::each_against_first(name, about, cases))
 }
