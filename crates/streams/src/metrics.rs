@@ -8,6 +8,7 @@ use prometheus::{
 use crate::{
     error::ConfigError,
     health::{Backlog, ServerInfo},
+    wire::Size,
 };
 
 /// Figures of the connections.
@@ -141,11 +142,10 @@ impl StreamMetrics {
             .set(signed(backlog.dead_letters));
     }
 
-    pub(crate) fn set_size(&self, stream: &str, entries: u64, bytes: u64) {
-        self.entries
-            .with_label_values(&[stream])
-            .set(signed(entries));
-        self.bytes.with_label_values(&[stream]).set(signed(bytes));
+    pub(crate) fn set_size(&self, stream: &str, size: Size) {
+        let (entries, bytes) = (signed(size.entries), signed(size.bytes));
+        self.entries.with_label_values(&[stream]).set(entries);
+        self.bytes.with_label_values(&[stream]).set(bytes);
     }
 
     /// Redis cannot be looked at: what was found before is shown no more, since it would hide that.

@@ -166,8 +166,8 @@ async fn measure(shared: &Shared, connection: &mut Connection) -> Result<(), Wir
     let sizes = Observation::measure(connection, &streams).await?;
     // A dedicated reply stream is called by its role: its name would be a new label at each start.
     let labels = [&streams[0], &shared.names.responses, &streams[2]];
-    for (stream, (entries, bytes)) in labels.into_iter().zip(sizes) {
-        shared.metrics.streams.set_size(stream, entries, bytes);
+    for (stream, size) in labels.into_iter().zip(sizes) {
+        shared.metrics.streams.set_size(stream, size);
     }
     Ok(())
 }

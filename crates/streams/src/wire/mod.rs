@@ -27,6 +27,7 @@ mod replies;
 mod requests;
 mod resp;
 mod sentinel;
+mod size;
 mod tls;
 mod transaction;
 mod unblock;
@@ -49,3 +50,4 @@ pub(crate) use replies::{ReplyStreamReader, Resumed};
 pub(crate) use requests::{RequestBatch, Written};
 #[cfg(any(test, fuzzing))]
 pub(crate) use resp::compared::compare_answer;
+pub(crate) use size::Size;

@@ -8,6 +8,7 @@ use super::{
     entry::entries,
     fault::checked,
     resp::{Commands, Value},
+    size::Size,
 };
 use crate::{
     error::Fault,
@@ -87,35 +88,18 @@ impl Observation {
         })
     }
 
-    /// The entries and the bytes of each of these streams; one that does not exist has neither.
+    /// What lies on each of these streams.
     pub(crate) async fn measure(
         connection: &mut Connection,
         streams: &[String],
-    ) -> Result<Vec<(u64, u64)>, WireError> {
+    ) -> Result<Vec<Size>, WireError> {
         let mut commands = Commands::new();
         for stream in streams {
-            commands.cmd("XLEN").arg(stream);
-            commands.cmd("MEMORY").arg("USAGE").arg(stream);
+            Size::ask(&mut commands, stream);
         }
-        let answers = connection
-            .send(commands)
-            .await?
-            .into_iter()
-            .map(checked)
-            .collect::<Result<Vec<_>, _>>()?;
-        answers
-            .chunks_exact(2)
-            .map(|pair| {
-                Ok((
-                    count(&pair[0])?,
-                    if pair[1] == Value::Nil {
-                        0
-                    } else {
-                        count(&pair[1])?
-                    },
-                ))
-            })
-            .collect()
+        let mut answers = connection.send(commands).await?.into_iter();
+        let sizes = streams.iter().map(|_| Size::answered(&mut answers));
+        sizes.collect()
     }
 }
 

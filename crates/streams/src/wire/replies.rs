@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use super::{
     Connection, Entry, EntryId, WireError,
-    answer::{array, count, redis_time, text},
+    answer::{array, redis_time, text},
     entry::{entry_id, streams},
     fault::checked,
     resp::{Commands, Value},
+    size::Size,
 };
+
+/// Most steps in which a stream is cut to its bytes.
+const MOST_CUTS: usize = 4;
 
 /// A reply stream and how far it was read.
 #[derive(Debug)]
@@ -83,39 +87,15 @@ impl ReplyStreamReader {
         let mut commands = Commands::new();
         commands.cmd("TIME");
         let oldest = redis_time(connection.one(commands).await?)?.saturating_sub(retention);
-        let mut commands = Commands::new();
-        commands
-            .cmd("XTRIM")
-            .arg(stream)
-            .arg("MINID")
-            .arg("~")
-            .arg(oldest.as_millis() as u64)
-            .arg("LIMIT")
-            .arg(0_u64);
-        commands.cmd("XLEN").arg(stream);
-        commands.cmd("MEMORY").arg("USAGE").arg(stream);
-        let answers = connection
-            .send(commands)
-            .await?
-            .into_iter()
-            .map(checked)
-            .collect::<Result<Vec<_>, _>>()?;
-        let [_, length, Value::Int(bytes)] = answers.as_slice() else {
-            return Ok(()); // The stream does not exist.
-        };
-        let (length, bytes) = (count(length)?, u64::try_from(*bytes).unwrap_or(0));
-        if bytes > most_bytes {
-            let keep = u128::from(length) * u128::from(most_bytes) / u128::from(bytes);
-            let mut commands = Commands::new();
-            commands
-                .cmd("XTRIM")
-                .arg(stream)
-                .arg("MAXLEN")
-                .arg("~")
-                .arg(u64::try_from(keep).unwrap_or(u64::MAX))
-                .arg("LIMIT")
-                .arg(0_u64);
-            checked(connection.one(commands).await?)?;
+        let mut size = cut(stream, connection, "MINID", oldest.as_millis() as u64).await?;
+        // By the mean of all entries. Where the latest are larger, it takes a few steps.
+        for _ in 0..MOST_CUTS {
+            if size.bytes <= most_bytes {
+                break;
+            }
+            let keep = u128::from(size.entries) * u128::from(most_bytes) / u128::from(size.bytes);
+            let keep = u64::try_from(keep).unwrap_or(u64::MAX);
+            size = cut(stream, connection, "MAXLEN", keep).await?;
         }
         Ok(())
     }
@@ -137,6 +117,22 @@ impl ReplyStreamReader {
         }
         Err(WireError::unexpected("XINFO STREAM"))
     }
+}
+
+/// Cuts the oldest off a stream, and looks what is left.
+async fn cut(
+    stream: &str,
+    connection: &mut Connection,
+    by: &str,
+    threshold: u64,
+) -> Result<Size, WireError> {
+    let mut commands = Commands::new();
+    commands.cmd("XTRIM").arg(stream).arg(by).arg("~");
+    commands.arg(threshold).arg("LIMIT").arg(0_u64);
+    Size::ask(&mut commands, stream);
+    let mut answers = connection.send(commands).await?.into_iter();
+    checked(answers.next().unwrap_or_default())?;
+    Size::answered(&mut answers)
 }
 
 /// Where reading goes on.

@@ -108,11 +108,9 @@ async fn keep_house(
             names.responses.clone(),
             names.dead_letters(),
         ];
-        for (stream, (entries, bytes)) in streams
-            .iter()
-            .zip(Observation::measure(connection, &streams).await?)
-        {
-            core.metrics.streams.set_size(stream, entries, bytes);
+        let sizes = Observation::measure(connection, &streams).await?;
+        for (stream, size) in streams.iter().zip(sizes) {
+            core.metrics.streams.set_size(stream, size);
         }
         if observation.has_group {
             delete_dead_consumers(core, connection, &observation.workers).await?;

@@ -291,4 +291,20 @@ async fn a_reply_stream_is_trimmed_by_age_and_by_bytes() {
     // Ten of them fit. Idle clients look every five seconds.
     becomes(true, async || length().await < 20).await;
     ask(&client, "x").await.unwrap();
+
+    // As many as fit of small ones, and large ones behind them: what the oldest take says nothing of these.
+    let mut mixed = redis::pipe();
+    mixed
+        .cmd("XTRIM")
+        .arg(responses)
+        .arg("MAXLEN")
+        .arg(0)
+        .ignore();
+    let large = "x".repeat(100_000);
+    for body in [vec!["small"; 5_000], vec![&large; 50]].concat() {
+        let entry = mixed.cmd("XADD").arg(responses).arg("*");
+        entry.arg("foreign").arg(body).ignore();
+    }
+    mixed.query_async::<()>(&mut connection).await.unwrap();
+    becomes(true, async || length().await < 20).await;
 }
