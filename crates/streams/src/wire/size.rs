@@ -10,8 +10,8 @@ use super::{
     resp::{Commands, Value},
 };
 
-/// Most nodes that are looked at; Redis does nothing else for the two or three milliseconds that so many take. A node has
-/// 4 KiB unless a single entry has more, so that this is all of a stream of 200 MB and more.
+/// Most nodes that are looked at; Redis does nothing else for the two or three milliseconds that so many take. A node
+/// has 4 KiB unless a single entry has more, so that this is all of a stream of 200 MB and more.
 const NODES: u64 = 50_000;
 
 /// What lies on a stream.
