@@ -91,6 +91,12 @@ def no_limit_of_memory(broken, _):
 
 
 @breaks("memory")
+def an_ingress_without_the_memory_for_its_callers(broken, _):
+    broken.container("ingress-service")["resources"]["limits"]["memory"] = "256Mi"
+    broken.container("ingress-service")["resources"]["requests"]["memory"] = "256Mi"
+
+
+@breaks("memory")
 def a_prometheus_that_fills_its_volume(broken, _):
     claim = broken.workload("prometheus")["spec"]["volumeClaimTemplates"][0]
     claim["spec"]["resources"]["requests"]["storage"] = "5Gi"

@@ -9,6 +9,10 @@ from .registry import check
 # server.
 NODE_CPU, NODE_MEMORY = 0.7, 4 << 30
 
+# What an ingress takes itself, and for each connection whose caller waits: a tenth more than docs/performance.md measured
+# (`waiting`).
+INGRESS_MEMORY, CALLER_MEMORY = 22 << 20, 39 << 10
+
 
 @check
 def settings(manifests, repository):
@@ -88,6 +92,11 @@ def memory(manifests, repository):
                 yield f"{title(each)}: {container['name']} has no requests, or no limit of memory"
             elif quantity(requests["memory"]) > quantity(limits["memory"]):
                 yield f"{title(each)}: {container['name']} asks for more memory than it may have"
+    ingress = manifests.find("Deployment", "redis-stream-demo", "ingress-service")
+    callers = int(effective(manifests, ingress, "MAX_CONNECTIONS", "10000"))
+    limits = pod(ingress)["containers"][0].get("resources", {}).get("limits", {})
+    if not INGRESS_MEMORY + callers * CALLER_MEMORY <= quantity(limits.get("memory", "0")):
+        yield f"ingress-service lets in {callers} callers, for whom it has no memory"
     redis = manifests.find("StatefulSet", "redis-stream-demo", "redis")
     container = pod(redis)["containers"][0]
     arguments = container.get("args", [])
