@@ -137,7 +137,7 @@ impl Outcome {
         Self::new(name, about, cases, comparisons)
     }
 
-    /// Those of these pairs of cases, by their names.
+    /// The first case of each pair divided by the second, by their names.
     pub(crate) fn of_pairs(
         name: &'static str,
         about: &str,

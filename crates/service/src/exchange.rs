@@ -133,7 +133,7 @@ impl Exchanges {
             mut span,
             echoed,
             method,
-            fits: _,
+            ..
         } = begun;
         let mut measurement = self.metrics.begin(&method, route);
         let mut response = match answer {

@@ -1,8 +1,11 @@
 //! A run as one page that needs nothing else: the goals, then a table and charts for each scenario.
 
-use loadtest::page::{Axis, Chart, card, checks, count, document, duration, escape, three_digits};
+use loadtest::page::{
+    Axis, Chart, card, checks, count, document, duration, escape, rate, three_digits,
+};
 
 use super::table::{known, measured, mebibytes, steps};
+use crate::figures::Figures;
 use crate::goals::Reached;
 use crate::outcome::{Case, Comparison, Outcome};
 
@@ -158,53 +161,26 @@ fn charts(outcome: &Outcome) -> String {
 }
 
 fn processor_time(cases: &[Case]) -> String {
-    let most = cases
-        .iter()
-        .map(|case| case.median.cpu.total())
-        .fold(0.0, f64::max);
-    let columns = Axis::columns(cases.len());
-    let mut chart = Chart::new(
-        "Processor time per request",
-        columns,
-        Axis::from_zero(most),
-        three_digits,
-        three_digits,
-    );
-    for (number, case) in cases.iter().enumerate() {
-        let at = number as f64;
+    let most = cases.iter().map(|case| case.median.cpu.total());
+    let axis = Axis::from_zero(most.fold(0.0, f64::max));
+    let title = "Processor time per request";
+    columns(title, axis, three_digits, cases, |chart, at, of| {
         let span = (at + 0.15, at + 0.85);
-        let cpu = case.median.cpu;
+        let cpu = of.cpu;
         chart.bar("front", span, (0.0, cpu.front));
         chart.bar("broker", span, (cpu.front, cpu.front + cpu.broker));
         chart.bar("worker", span, (cpu.front + cpu.broker, cpu.total()));
-        label(&mut chart, at, &case.name);
-        chart.hint(
-            (at, at + 1.0),
-            &format!("{}\n{}", escape(&case.name), steps(cpu, " + ")),
-        );
-    }
-    chart.finish()
+        steps(cpu, " + ")
+    })
 }
 
 fn requests_per_second(cases: &[Case]) -> String {
     let most = cases.iter().map(|case| case.median.rate);
-    let whole = |rate: f64| count(rate.round() as u64);
-    let mut chart = Chart::new(
-        "Requests per second",
-        Axis::columns(cases.len()),
-        Axis::from_zero(most.fold(0.0, f64::max)),
-        three_digits,
-        whole,
-    );
-    for (number, case) in cases.iter().enumerate() {
-        let at = number as f64;
-        let rate = case.median.rate;
-        chart.bar("succeeded", (at + 0.15, at + 0.85), (0.0, rate));
-        label(&mut chart, at, &case.name);
-        let text = format!("{}\n{}/s", escape(&case.name), whole(rate));
-        chart.hint((at, at + 1.0), &text);
-    }
-    chart.finish()
+    let axis = Axis::from_zero(most.fold(0.0, f64::max));
+    columns("Requests per second", axis, rate, cases, |chart, at, of| {
+        chart.bar("succeeded", (at + 0.15, at + 0.85), (0.0, of.rate));
+        rate(of.rate)
+    })
 }
 
 /// Marks, not bars: on an axis by orders of magnitude the length of a bar would mean nothing.
@@ -212,42 +188,41 @@ fn latency(cases: &[Case]) -> String {
     let values = cases
         .iter()
         .flat_map(|case| [case.median.p50, case.median.p99]);
-    let mut chart = Chart::new(
-        "Latency",
-        Axis::columns(cases.len()),
-        Axis::for_values(values.filter(|value| *value > 0.0)),
-        three_digits,
-        duration,
-    );
-    for (number, case) in cases.iter().enumerate() {
-        let at = number as f64;
-        let of = &case.median;
+    let axis = Axis::for_values(values.filter(|value| *value > 0.0));
+    columns("Latency", axis, duration, cases, |chart, at, of| {
         for (class, latency) in [("p50", of.p50), ("p99", of.p99)] {
             let known = (latency > 0.0).then_some(latency);
             let ends = [(at + 0.25, known), (at + 0.75, known)];
             chart.line(class, ends.into_iter());
         }
-        label(&mut chart, at, &case.name);
-        let text = format!(
-            "{}\np50 {}\np99 {}",
-            escape(&case.name),
-            duration(of.p50),
-            duration(of.p99)
-        );
-        chart.hint((at, at + 1.0), &text);
-    }
-    chart.finish()
+        format!("p50 {}\np99 {}", duration(of.p50), duration(of.p99))
+    })
 }
 
-fn label(chart: &mut Chart, at: f64, name: &str) {
-    let short: String = name.chars().take(18).collect();
-    chart.x_label(at + 0.5, &escape(&short));
+/// A chart with a column for each case. What draws one is told where it begins, and gives what is said of it.
+fn columns(
+    title: &str,
+    axis: Axis,
+    axis_text: fn(f64) -> String,
+    cases: &[Case],
+    draw: impl Fn(&mut Chart, f64, &Figures) -> String,
+) -> String {
+    let places = Axis::columns(cases.len());
+    let mut chart = Chart::new(title, places, axis, three_digits, axis_text);
+    for (number, case) in cases.iter().enumerate() {
+        let at = number as f64;
+        let text = draw(&mut chart, at, &case.median);
+        let short: String = case.name.chars().take(18).collect();
+        chart.x_label(at + 0.5, &escape(&short));
+        let hint = format!("{}\n{text}", escape(&case.name));
+        chart.hint((at, at + 1.0), &hint);
+    }
+    chart.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Figures;
     use crate::system::Steps;
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Bench;
 use crate::figures::Figures;
-use crate::outcome::{Case, Column, Comparison, Outcome};
+use crate::outcome::{Case, Column, Outcome};
 use crate::system::{Kind, Spec, System};
 
 const ENTRIES: u64 = 1_000_000;
@@ -57,9 +57,8 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let cases: Vec<_> = cases
         .map(|(kind, rounds)| Case::new(kind.name().to_owned(), Some(kind.promises()), rounds))
         .collect();
-    let comparison = Comparison::of(&cases[1], &cases[0]);
     let about = format!("one worker and {ENTRIES} entries that wait for it");
-    Ok(Outcome::new("backlog", about, cases, vec![comparison]).with_columns(&COLUMNS))
+    Ok(Outcome::last_against_each("backlog", about, cases).with_columns(&COLUMNS))
 }
 
 async fn drained(kind: Kind, bench: &Bench) -> anyhow::Result<Figures> {

@@ -56,9 +56,9 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
             before.push(look(system).await?);
         }
         sleep(LASTS).await;
-        for (((_, system), before), parts) in systems.iter().zip(before).zip(&mut parts) {
+        for (((_, system), before), its_parts) in systems.iter().zip(before).zip(&mut parts) {
             let after = look(system).await?;
-            parts.push(spent(&before, &after, system.memory()?));
+            its_parts.push(spent(&before, &after, system.memory()?));
         }
     }
     let cases = systems.iter().zip(parts);

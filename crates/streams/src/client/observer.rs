@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::{
     link::Link,
     mutex::lock,
-    wire::{Connection, Group, Observation, ReplyStreamReader, WireError},
+    wire::{Connection, Group, Observation, ReplyStreamReader, Size, WireError},
 };
 
 /// Between two looks while requests come in.
@@ -163,7 +163,7 @@ async fn measure(shared: &Shared, connection: &mut Connection) -> Result<(), Wir
         shared.reply_stream.clone(),
         shared.names.dead_letters(),
     ];
-    let sizes = Observation::measure(connection, &streams).await?;
+    let sizes = Size::of_each(connection, &streams).await?;
     // A dedicated reply stream is called by its role: its name would be a new label at each start.
     let labels = [&streams[0], &shared.names.responses, &streams[2]];
     for (stream, size) in labels.into_iter().zip(sizes) {

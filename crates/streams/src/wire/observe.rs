@@ -8,7 +8,6 @@ use super::{
     entry::entries,
     fault::checked,
     resp::{Commands, Value},
-    size::Size,
 };
 use crate::{
     error::Fault,
@@ -86,20 +85,6 @@ impl Observation {
             stale,
             has_group,
         })
-    }
-
-    /// What lies on each of these streams.
-    pub(crate) async fn measure(
-        connection: &mut Connection,
-        streams: &[String],
-    ) -> Result<Vec<Size>, WireError> {
-        let mut commands = Commands::new();
-        for stream in streams {
-            Size::ask(&mut commands, stream);
-        }
-        let mut answers = connection.send(commands).await?.into_iter();
-        let sizes = streams.iter().map(|_| Size::answered(&mut answers));
-        sizes.collect()
     }
 }
 

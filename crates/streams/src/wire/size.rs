@@ -4,7 +4,7 @@
 //! small replies lie before large ones it was seen to say 57 MiB of 1,865.
 
 use super::{
-    WireError,
+    Connection, WireError,
     answer::count,
     fault::checked,
     resp::{Commands, Value},
@@ -22,6 +22,20 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    /// Of each of these streams.
+    pub(crate) async fn of_each(
+        connection: &mut Connection,
+        streams: &[String],
+    ) -> Result<Vec<Self>, WireError> {
+        let mut commands = Commands::new();
+        for stream in streams {
+            Self::ask(&mut commands, stream);
+        }
+        let mut answers = connection.send(commands).await?.into_iter();
+        let sizes = streams.iter().map(|_| Self::answered(&mut answers));
+        sizes.collect()
+    }
+
     /// Adds the commands that ask for it.
     pub(super) fn ask(commands: &mut Commands, stream: &str) {
         commands.cmd("XLEN").arg(stream);

@@ -223,8 +223,8 @@ impl Fetch {
     }
 
     /// Takes in hand what a command brought that was `sent` then, and calls the handlers. Each terminal was free for it
-    /// since a time of its own. Gives what there is no terminal for: what is done was to make them free, and Redis
-    /// refused to settle it, or what was not to need one does.
+    /// since a time of its own. Gives those that found no terminal free: one was counted on whose reply Redis refused,
+    /// or went to an entry that was let go of here since the command was sent.
     fn take_all(
         &mut self,
         fetched: Fetched,

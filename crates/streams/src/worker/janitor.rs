@@ -10,7 +10,7 @@ use crate::{
     health::WorkerSummary,
     link::Link,
     mutex::lock,
-    wire::{Announcement, Connection, Group, Observation, ServerFigures, WireError},
+    wire::{Announcement, Connection, Group, Observation, ServerFigures, Size, WireError},
 };
 
 /// Between two looks at the hold. Where it is not what was announced, it is announced at once: clients admit by it.
@@ -108,7 +108,7 @@ async fn keep_house(
             names.responses.clone(),
             names.dead_letters(),
         ];
-        let sizes = Observation::measure(connection, &streams).await?;
+        let sizes = Size::of_each(connection, &streams).await?;
         for (stream, size) in streams.iter().zip(sizes) {
             core.metrics.streams.set_size(stream, size);
         }

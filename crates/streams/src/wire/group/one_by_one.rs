@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Group,
-    settle::{RefusedReply, Settled, SettledBatch, reply_streams},
+    settle::{RefusedReply, SettledBatch, Settlement},
 };
 use crate::wire::{
     Connection, EntryId, WireError,
@@ -53,11 +53,11 @@ impl Group {
     pub(super) async fn settle_one_by_one(
         &self,
         connection: &mut Connection,
-        batch: &[Settled<'_>],
+        settlement: &Settlement<'_>,
         reply_retention: Duration,
         refusal: WireError,
     ) -> Result<SettledBatch, WireError> {
-        let with_delete = connection.server.acks_with_delete();
+        let (batch, with_delete) = (settlement.batch, settlement.with_delete);
         let mut commands = Commands::new();
         for item in batch {
             let Some(reply) = item.reply else {
@@ -85,7 +85,7 @@ impl Group {
         if !unanswered.is_empty() {
             self.delete_and_ack(&mut commands, &unanswered, with_delete);
         }
-        self.retain(&mut commands, &reply_streams(batch), reply_retention);
+        self.retain(&mut commands, &settlement.streams, reply_retention);
         let mut answers = connection.send(commands).await?.into_iter();
 
         let mut settled = SettledBatch::default();

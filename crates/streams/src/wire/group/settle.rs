@@ -43,13 +43,13 @@ pub(crate) struct SettledReply<'a> {
 /// What settles a batch: the same for the commands that go out and for what their answers mean.
 #[derive(Debug)]
 pub(crate) struct Settlement<'a> {
-    batch: &'a [Settled<'a>],
+    pub(super) batch: &'a [Settled<'a>],
     /// Where the replies go, each stream once.
-    streams: Vec<&'a str>,
+    pub(super) streams: Vec<&'a str>,
     /// The requests that are deleted and acknowledged.
     acked: Vec<EntryId>,
     /// Whether one command does both.
-    with_delete: bool,
+    pub(super) with_delete: bool,
 }
 
 /// How a batch was taken.
@@ -100,7 +100,7 @@ impl Group {
         match settlement.answered(answers)? {
             Answered::CarriedOut(settled) => Ok(self.delete_missed(connection, settled).await),
             Answered::Refused(refusal) => {
-                self.settle_one_by_one(connection, batch, reply_retention, refusal)
+                self.settle_one_by_one(connection, &settlement, reply_retention, refusal)
                     .await
             }
         }
@@ -314,7 +314,7 @@ fn removed(
 }
 
 /// Where the replies of a batch go, each stream once.
-pub(super) fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
+fn reply_streams<'a>(batch: &[Settled<'a>]) -> Vec<&'a str> {
     let mut streams: Vec<&str> = Vec::new();
     for reply in batch.iter().filter_map(|item| item.reply) {
         // Mostly it is the same for all.

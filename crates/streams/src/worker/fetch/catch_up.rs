@@ -17,7 +17,7 @@ use crate::{
     worker::along,
 };
 
-/// Leases between two sweeps where there is.
+/// Leases between two sweeps where there is `CLAIM`.
 const LEASES_PER_PURGE: u32 = 6;
 
 /// Lapsed entries that a sweep looks at beyond those it can take, so that what waits for its last delivery
