@@ -9,6 +9,21 @@ const FLAG: &str = "print-config";
 /// What is shown of a value that is a secret, or of the part of a URL that may hold one.
 const REDACTED: &str = "[redacted]";
 
+/// The schemes of the URLs that are settings. A secret may look like a URL of any other.
+const SCHEMES: [&str; 11] = [
+    "http",
+    "https",
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+unix",
+    "unix",
+    "valkey",
+    "valkeys",
+    "valkey+unix",
+];
+
 /// The program with the flag beside its settings.
 pub(super) fn with_flag(command: Command) -> Command {
     command.arg(
@@ -64,14 +79,17 @@ fn one_line(value: &str) -> String {
 }
 
 /// A URL without user, password, query and fragment, so that one still sees where it leads. What does not look
-/// like one is not shown at all.
+/// like one of ours is not shown at all: it may be a secret in the wrong place.
 fn without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return REDACTED.to_owned();
     };
+    if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+        return REDACTED.to_owned();
+    }
     let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
     // Is it a password with a question mark or a query with an at sign? Better not to guess.
-    if query.contains('@') || scheme.contains('@') {
+    if query.contains('@') {
         return REDACTED.to_owned();
     }
     let mut shown = format!("{scheme}://");
@@ -114,6 +132,9 @@ mod tests {
             ("redis://:s3?cret@host", REDACTED),
             ("redis://host/?password=s3cr@et", REDACTED),
             ("s3cret", REDACTED),
+            ("s3cret://", REDACTED),
+            ("s3://cret", REDACTED),
+            ("Redis://host", "Redis://host"),
         ] {
             assert_eq!(without_secrets(url), shown, "{url}");
         }
