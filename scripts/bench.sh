@@ -4,7 +4,7 @@
 # free ports. Paths are relative to where you are.
 #
 #   scripts/bench.sh                        everything, about an hour
-#   scripts/bench.sh --quick                the same with fewer and shorter rounds, about a quarter of an hour
+#   scripts/bench.sh --quick                the same with fewer and shorter rounds, under a quarter of an hour
 #   scripts/bench.sh --scenario c64,c256    some of it; docs/performance.md lists them
 #   scripts/bench.sh --goals                what the goals of docs/performance.md look at
 #   scripts/bench.sh --guard                whether a request got dearer, and at which step; under five minutes
