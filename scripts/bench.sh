@@ -3,17 +3,19 @@
 # Streams as tutorials have them, and HTTP alone. Builds everything in release mode and starts servers of its own on
 # free ports. Paths are relative to where you are.
 #
-#   scripts/bench.sh                        everything, about an hour
-#   scripts/bench.sh --quick                the same with fewer and shorter rounds, under a quarter of an hour
+#   scripts/bench.sh                        everything, under an hour
+#   scripts/bench.sh --quick                the same with fewer and shorter rounds, a quarter of an hour at most
 #   scripts/bench.sh --scenario c64,c256    some of it; docs/performance.md lists them
 #   scripts/bench.sh --goals                what the goals of docs/performance.md look at
-#   scripts/bench.sh --guard                whether a request got dearer, and at which step; under five minutes
+#   scripts/bench.sh --guard                whether a request got dearer, and at which step; five minutes at most
 #   scripts/bench.sh --against FOLDER       ingress and proxy of another build as well, where all systems are compared
 #   REDIS_SERVER=/path/to/redis-server NATS_SERVER=/path/to/nats-server scripts/bench.sh    other servers
 #
 # Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH. Prints tables and
 # writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0 measured, 1 a request failed,
 # something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says how to read it.
+#
+# Building comes before those times: twelve minutes from nothing, on two cores.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 called_in=$PWD
@@ -22,14 +24,13 @@ called_in=$PWD
 help_or_go_on "$@"
 
 cd "$root"
-check_redis_server "$called_in"
+check_server REDIS_SERVER "$called_in"
+check_server NATS_SERVER "$called_in"
 need_rust redis-server
 if [[ -z ${NATS_SERVER:-} ]]; then
   # Debian has it in a folder that only root has on its path.
   PATH=$PATH:/usr/sbin
   need nats-server
-elif [[ $NATS_SERVER == */* ]]; then
-  NATS_SERVER=$(cd "$called_in" && realpath --strip --canonicalize-missing -- "$NATS_SERVER")
 fi
 build_release ingress proxy benchmarks
 cd "$called_in"

@@ -34,7 +34,7 @@ program() {
   printf -v "$1" '%s' "$given"
 }
 
-check_redis_server "$called_in"
+check_server REDIS_SERVER "$called_in"
 need_rust redis-server python3
 program PROMETHEUS prometheus
 program REDIS_EXPORTER prometheus-redis-exporter

@@ -28,7 +28,7 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-check_redis_server "$called_in"
+check_server REDIS_SERVER "$called_in"
 need_rust redis-server curl python3
 tools=$root/target/openapi
 if [[ ! -x $tools/bin/schemathesis ]]; then

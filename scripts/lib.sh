@@ -72,12 +72,13 @@ need_cargo_deny() {
   cargo install cargo-deny@0.20.2 --locked
 }
 
-# check_redis_server CALLED_IN: REDIS_SERVER, where it is set, names a program; a path is meant from that folder.
-check_redis_server() {
-  [[ -n ${REDIS_SERVER:-} ]] || return 0
-  [[ $REDIS_SERVER != */* ]] || REDIS_SERVER=$(cd "$1" && realpath --strip --canonicalize-missing -- "$REDIS_SERVER")
-  if [[ -d $REDIS_SERVER ]] || ! command -v "$REDIS_SERVER" >/dev/null; then
-    die "REDIS_SERVER is not a program: $REDIS_SERVER"
+# check_server NAME CALLED_IN: the variable NAME, where it is set, names a program; a path is meant from that folder.
+check_server() {
+  local -n program=$1
+  [[ -n ${program:-} ]] || return 0
+  [[ $program != */* ]] || program=$(cd "$2" && realpath --strip --canonicalize-missing -- "$program")
+  if [[ -d $program ]] || ! command -v "$program" >/dev/null; then
+    die "$1 is not a program: $program"
   fi
 }
 

@@ -56,7 +56,7 @@ unset ADMIN_LISTEN
 if [[ -n $redis_url ]]; then
   need_rust curl
 else
-  check_redis_server "$called_in"
+  check_server REDIS_SERVER "$called_in"
   need_rust curl redis-server
 fi
 

@@ -116,6 +116,11 @@ impl Running {
                 failed.join("; "),
                 causes.join("; ")
             );
+            let warmup_failed = report.requests.warmup_failed;
+            ensure!(
+                warmup_failed == 0,
+                "{warmup_failed} requests failed while it warmed up"
+            );
         }
         Ok(reports)
     }

@@ -22,6 +22,8 @@ pub(crate) struct Recorder {
     pub(crate) ended: u64,
     /// Of those, the ones that were due before the measurement and are not part of it.
     pub(crate) warmup: u64,
+    /// Of those, the ones that failed.
+    pub(crate) warmup_failed: u64,
     /// Times that a request was sent again.
     pub(crate) retries: u64,
     /// Replies to another request, in the warm-up too.
@@ -62,6 +64,7 @@ impl Recorder {
             begun: 0,
             ended: 0,
             warmup: 0,
+            warmup_failed: 0,
             retries: 0,
             crossed: 0,
             successes: histogram(),
@@ -88,6 +91,7 @@ impl Recorder {
         self.crossed += u64::from(matches!(result, Err(Failure::Crossed(_))));
         if sample.due < self.measured_from {
             self.warmup += 1;
+            self.warmup_failed += u64::from(result.is_err());
             return;
         }
 
@@ -219,8 +223,10 @@ mod tests {
             200,
             Err(Failure::Crossed(String::new())),
         ));
+        recorder.record(sample(start, 99, 99, 200, Ok(Uuid::from_u128(2))));
         recorder.record(sample(start, 100, 100, 200, Ok(Uuid::from_u128(1))));
-        assert_eq!((recorder.warmup, recorder.crossed), (1, 1));
+        assert_eq!((recorder.warmup, recorder.warmup_failed), (2, 1));
+        assert_eq!(recorder.crossed, 1);
         assert_eq!((recorder.successes.len(), recorder.failures.len()), (1, 0));
     }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use testbed::{HttpClient, RedisServer, eventually};
+use testbed::{HttpClient, Metrics, RedisServer, eventually};
 use tokio::time::{Instant, sleep};
 
 use super::Bench;
@@ -89,6 +89,9 @@ async fn drained(kind: Kind, bench: &Bench) -> anyhow::Result<Figures> {
     system.add_worker(&spec, 0)?;
     let rate = rate(kind, system.redis()?).await?;
     let spent = system.spent()?.since(before);
+    if matches!(kind, Kind::Ours) {
+        all_served(&system).await?;
+    }
     let mut figures = Figures {
         requests: ENTRIES as f64,
         cpu: spent.map(|seconds| seconds * 1e6 / ENTRIES as f64),
@@ -132,6 +135,19 @@ async fn an_entry(system: &System) -> anyhow::Result<String> {
     })
     .await?;
     Ok(entry)
+}
+
+/// An entry that expired, or could not be read, leaves the stream as well.
+async fn all_served(system: &System) -> anyhow::Result<()> {
+    let worker = system.workers().next().context("no worker")?;
+    let url = format!("{worker}/metrics");
+    let metrics = Metrics::scrape(&HttpClient::new()?, &url, PATIENCE).await?;
+    let served = metrics.sum("requests_served_total", &[]);
+    ensure!(
+        served == Some(ENTRIES as f64),
+        "{served:?} of {ENTRIES} were served"
+    );
+    Ok(())
 }
 
 /// Waits until nothing is left; entries per second.

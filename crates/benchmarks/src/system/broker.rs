@@ -24,7 +24,12 @@ impl Broker {
             Kind::Floor => None,
             Kind::Nats => Some(nats().await?),
             Kind::Straightforward | Kind::Ours | Kind::Engine => {
-                let redis = RedisServer::builder().aof(spec.aof).start().await?;
+                // A rewrite would be the work of a child, whose processor time is not the server's.
+                let redis = RedisServer::builder()
+                    .aof(spec.aof)
+                    .config("auto-aof-rewrite-percentage", "0")
+                    .start()
+                    .await?;
                 Some(Self::Redis(Box::new(redis)))
             }
         })

@@ -31,6 +31,7 @@ impl Report {
             failed: recorder.failures.len(),
             unfinished: recorder.in_flight() + ending.never_begun,
             warmup: recorder.warmup,
+            warmup_failed: recorder.warmup_failed,
             retries: recorder.retries,
         };
         let latency = Latencies {

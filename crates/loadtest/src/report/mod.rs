@@ -97,8 +97,10 @@ pub struct Requests {
     pub failed: u64,
     /// Sent or standing in line when the run was given up: neither of the two. Such a run does not pass.
     pub unfinished: u64,
-    /// Requests of the warm-up, not part of any other figure but the next.
+    /// Requests of the warm-up, not part of any other figure but the next two.
     pub warmup: u64,
+    /// Those of the warm-up that failed.
+    pub warmup_failed: u64,
     /// Times that a request, those of the warm-up included, was sent again.
     pub retries: u64,
 }

@@ -73,6 +73,9 @@ fn summary(report: &Report) -> String {
     if requests.warmup > 0 {
         lines += &format!(", after {} to warm up", count(requests.warmup));
     }
+    if requests.warmup_failed > 0 {
+        lines += &format!(" of which {} failed", count(requests.warmup_failed));
+    }
     lines += &format!(
         "\n  Throughput  {} succeeded, over {}\n",
         rate(report.throughput),
