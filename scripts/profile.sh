@@ -6,7 +6,7 @@
 #
 #   scripts/profile.sh                        64 callers, 10 seconds
 #   CALLERS=256 DURATION=30 scripts/profile.sh
-#   GRAPH=1 scripts/profile.sh                by call graph: each function with all that it calls; some minutes
+#   GRAPH=1 scripts/profile.sh                also each function with all that it calls, by call graph
 #   REDIS_SERVER=/path/to/redis-server scripts/profile.sh
 #
 # The machine should have nothing else to do. Needs root, or a kernel.perf_event_paranoid below 2.
@@ -21,7 +21,7 @@ for number in "$callers" "$duration"; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || die "CALLERS and DURATION are whole numbers from 1 on, not $number"
 done
 check_server REDIS_SERVER "$called_in"
-need_rust redis-server redis-tools linux-perf
+need_rust redis-server redis-tools linux-perf curl
 build_release ingress proxy loadtest
 
 folder=$(mktemp -d)
@@ -51,8 +51,8 @@ calls=${calls#,}
 # ticks NAME: its processor time, in hundredths of a second.
 ticks() { sed 's/.*) //' "/proc/${pid[$1]}/stat" | awk '{ print $12 + $13 }'; }
 
-for _ in {1..50}; do
-  if redis-cli -p "$port" ping >/dev/null 2>&1; then break; fi
+for _ in {1..100}; do
+  if curl --silent --fail "http://127.0.0.1:$((port + 1))/health/ready" >/dev/null; then break; fi
   sleep 0.1
 done
 load 2
@@ -87,10 +87,11 @@ redis-cli -p "$port" info commandstats | tr -d '\r' | awk -F '[_:=,]' -v request
   '$1 == "cmdstat" { printf "  %-12s %5.2f %6.2f\n", $2, $4 / requests, $6 / requests }' | sort -rnk 3 | awk 'NR <= 8'
 
 # Recording costs as well, so that it is for shares alone.
-recorders=() graph=()
-[[ -z ${GRAPH:-} ]] || graph=(--call-graph "dwarf,4096")
+recorders=() how=(--freq 2000)
+# Copies of stacks are large, and taking them apart is slow.
+[[ -z ${GRAPH:-} ]] || how=(--freq 500 --call-graph "dwarf,4096")
 for name in "${names[@]}"; do
-  perf record --quiet --event cpu-clock --freq 2000 "${graph[@]}" --pid "${pid[$name]}" --output "$folder/$name.perf" \
+  perf record --quiet --event cpu-clock "${how[@]}" --pid "${pid[$name]}" --output "$folder/$name.perf" \
     -- sleep "$duration" 2>"$folder/perf.log" &
   recorders+=($!)
 done
