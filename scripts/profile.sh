@@ -79,7 +79,10 @@ printf '\nsystem calls per request\n'
 for name in "${names[@]}"; do
   [[ -s $folder/$name.calls ]] || die "perf: $(cat "$folder/perf.log")"
   awk -F , -v name="$name" -v requests="$requests" '
-    $3 ~ /^syscalls/ { sub(".*_enter_", "", $3); if ($1 / requests >= 0.005) all = all sprintf(" %s %.2f", $3, $1 / requests) }
+    $3 ~ /^syscalls/ && $1 / requests >= 0.005 {
+      sub(".*_enter_", "", $3)
+      all = all sprintf(" %s %.2f", $3, $1 / requests)
+    }
     END { printf "  %-10s%s\n", name, all }' "$folder/$name.calls"
 done
 printf '\nRedis, per request: commands, microseconds inside them\n'
