@@ -24,8 +24,8 @@ called_in=$PWD
 help_or_go_on "$@"
 
 cd "$root"
-check_server REDIS_SERVER "$called_in"
-check_server NATS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
+check_program NATS_SERVER "$called_in"
 need_rust redis-server
 if [[ -z ${NATS_SERVER:-} ]]; then
   # Debian has it in a folder that only root has on its path.

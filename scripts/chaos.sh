@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 help_or_go_on "$@"
 
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server
 cargo build --quiet --workspace --bins
 exec cargo run --quiet --package system-tests --bin chaos -- "$@"

@@ -23,18 +23,12 @@ esac
 
 # program VARIABLE PACKAGE: leaves in the variable the path of what it names, or of the package's program.
 program() {
-  local given=${!1:-}
-  if [[ -z $given ]]; then
-    need "$2"
-    given=$2
-  elif [[ $given == */* ]]; then
-    given=$(cd "$called_in" && realpath --strip --canonicalize-missing -- "$given")
-  fi
-  given=$(command -v "$given") || die "$1 is not a program: ${!1}"
-  printf -v "$1" '%s' "$given"
+  check_program "$1" "$called_in"
+  [[ -n ${!1:-} ]] || need "$2"
+  printf -v "$1" '%s' "$(command -v "${!1:-$2}")"
 }
 
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server python3
 program PROMETHEUS prometheus
 program REDIS_EXPORTER prometheus-redis-exporter

@@ -28,7 +28,7 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server curl python3
 tools=$root/target/openapi
 if [[ ! -x $tools/bin/schemathesis ]]; then
@@ -70,7 +70,7 @@ start() {
 # ready URL NAME
 ready() {
   for _ in $(seq 300); do
-    curl --silent --fail --max-time 1 --output /dev/null "$1/health/ready" && return
+    is_ready "$1" && return
     kill -0 "${pids[-1]}" 2>/dev/null || break
     sleep 0.1
   done

@@ -72,8 +72,8 @@ need_cargo_deny() {
   cargo install cargo-deny@0.20.2 --locked
 }
 
-# check_server NAME CALLED_IN: the variable NAME, where it is set, names a program; a path is meant from that folder.
-check_server() {
+# check_program NAME CALLED_IN: the variable NAME, where it is set, names a program; a path is meant from that folder.
+check_program() {
   local -n program=$1
   [[ -n ${program:-} ]] || return 0
   [[ $program != */* ]] || program=$(cd "$2" && realpath --strip --canonicalize-missing -- "$program")
@@ -81,6 +81,9 @@ check_server() {
     die "$1 is not a program: $program"
   fi
 }
+
+# is_ready URL: whether the service there takes work.
+is_ready() { curl --silent --noproxy '*' --fail --max-time 1 --output /dev/null "$1/health/ready"; }
 
 # build_release PACKAGE...: builds their programs, and leaves in `built` the folder where they are then.
 build_release() {

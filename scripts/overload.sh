@@ -20,7 +20,7 @@ help_or_go_on "$@"
 cd "$root"
 # Whatever ends this before the program runs says nothing about bounds.
 trap 'exit 3' EXIT
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server
 build_release ingress proxy system-tests
 cd "$called_in"

@@ -20,7 +20,7 @@ callers=${CALLERS:-64} duration=${DURATION:-10}
 for number in "$callers" "$duration"; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || die "CALLERS and DURATION are whole numbers from 1 on, not $number"
 done
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server redis-tools linux-perf curl
 build_release ingress proxy loadtest
 
@@ -52,7 +52,7 @@ calls=${calls#,}
 ticks() { sed 's/.*) //' "/proc/${pid[$1]}/stat" | awk '{ print $12 + $13 }'; }
 
 for _ in {1..100}; do
-  if curl --silent --fail "http://127.0.0.1:$((port + 1))/health/ready" >/dev/null; then break; fi
+  if is_ready "http://127.0.0.1:$((port + 1))"; then break; fi
   sleep 0.1
 done
 load 2

@@ -56,7 +56,7 @@ unset ADMIN_LISTEN
 if [[ -n $redis_url ]]; then
   need_rust curl
 else
-  check_server REDIS_SERVER "$called_in"
+  check_program REDIS_SERVER "$called_in"
   need_rust curl redis-server
 fi
 
@@ -157,13 +157,12 @@ answers() {
 
 # ready URL: waits until the service there takes work.
 ready() {
-  local get=(curl --silent --noproxy '*' --max-time 1)
   for _ in {1..300}; do
-    "${get[@]}" --fail --output /dev/null "$1/health/ready" && return
+    is_ready "$1" && return
     check_alive
     sleep 0.1
   done
-  fail "$1 is not ready after 30 s; its health: $("${get[@]}" "$1/health")"
+  fail "$1 is not ready after 30 s; its health: $(curl --silent --noproxy '*' --max-time 1 "$1/health")"
 }
 
 if [[ -z $redis_url ]]; then

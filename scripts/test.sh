@@ -22,7 +22,7 @@ if [[ ${1:-} == --all ]]; then
   all=1 which=(--profile all --run-ignored all)
 fi
 
-check_server REDIS_SERVER "$called_in"
+check_program REDIS_SERVER "$called_in"
 need_rust redis-server
 # Without it the tests that set clocks say NOT RUN, and all others run.
 (need faketime) || say "going on without faketime"

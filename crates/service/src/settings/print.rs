@@ -81,12 +81,10 @@ fn one_line(value: &str) -> String {
 /// A URL without user, password, query and fragment, so that one still sees where it leads. What does not look
 /// like one of ours is not shown at all: it may be a secret in the wrong place.
 fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let ours = |scheme: &str| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str());
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| ours(scheme)) else {
         return REDACTED.to_owned();
     };
-    if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
-        return REDACTED.to_owned();
-    }
     let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
     // Is it a password with a question mark or a query with an at sign? Better not to guess.
     if query.contains('@') {

@@ -202,8 +202,8 @@ async fn a_second_signal_ends_at_once() -> anyhow::Result<()> {
         service.until_exit(143).await?;
     }
     assert_eq!(system.ask(1).await.status(), Some(200));
-    // Redis lets go of a closed connection between two commands, not at once: the request may still be given to the
-    // read that the ended proxy left blocked, and is taken over when its lease is up.
+    // Redis lets go of a closed connection after all commands that came with its end: the request may still be given to
+    // the read that the ended proxy left blocked, and is taken over when its lease is up.
     let taken_over = Allowed::nothing().counters(&["requests_reclaimed_total"]);
     system.finish(taken_over).await?;
     Ok(())
