@@ -157,15 +157,16 @@ pub(super) fn rows(regime: &Regime, pace: Pace) -> Vec<Row> {
         ),
         steady(FULL, 1.0, of_capacity(0.97, 50)),
         steady("2 C", 2.0, of_capacity(0.95, 20)),
+        steady("5 C", 5.0, of_capacity(0.90, 50)),
         steady(
-            "5 C",
-            5.0,
+            "10 C",
+            10.0,
             Bounds {
+                // A small difference between two rows, minutes apart: the more refusals, the smaller its error.
                 refusal_cpu: Some(0.1),
-                ..of_capacity(0.90, 50)
+                ..of_capacity(0.80, 100)
             },
         ),
-        steady("10 C", 10.0, of_capacity(0.80, 100)),
         after_the_flood(pace),
         burst(regime, pace),
         Row::new(

@@ -266,7 +266,7 @@ mod tests {
             deadline: 2.0,
         };
         let holds = |figures| {
-            let checks = checks(&row("5 C"), &figures, basis);
+            let checks = checks(&row("10 C"), &figures, basis);
             let check = checks.iter().find(|check| check.what.starts_with("CPU"));
             check.expect("the row has that bound").passed
         };
