@@ -1,5 +1,5 @@
 //! The engine alone, as others would use it for a backend of their own: axum in front, any bytes, which come back as
-//! they are. `engine front` is the HTTP side, `engine worker` answers.
+//! they are.
 
 use std::time::Duration;
 
@@ -8,26 +8,23 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use benchmarks::peer;
+use benchmarks::peer::{self, Role};
 use streams::{Client, ClientConfig, Failure, Options, Request, StreamNames, Worker, WorkerConfig};
 use tokio::net::TcpListener;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn main() -> anyhow::Result<()> {
-    peer::runtime()?.block_on(async {
-        let redis = peer::setting("REDIS_URL")?;
-        let names = StreamNames::for_service("echo");
-        match std::env::args().nth(1).as_deref() {
-            Some("front") => front(ClientConfig::new(redis, names)).await,
-            Some("worker") => {
-                let worker = Worker::connect(WorkerConfig::new(redis, names)).await?;
-                worker.serve(256, echo, std::future::pending()).await?;
-                Ok(())
-            }
-            _ => anyhow::bail!("front or worker?"),
+pub(crate) async fn run(role: Role) -> anyhow::Result<()> {
+    let redis = peer::setting("REDIS_URL")?;
+    let names = StreamNames::for_service("echo");
+    match role {
+        Role::Front => front(ClientConfig::new(redis, names)).await,
+        Role::Worker => {
+            let worker = Worker::connect(WorkerConfig::new(redis, names)).await?;
+            worker.serve(256, echo, std::future::pending()).await?;
+            Ok(())
         }
-    })
+    }
 }
 
 async fn front(config: ClientConfig) -> anyhow::Result<()> {

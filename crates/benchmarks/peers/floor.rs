@@ -6,13 +6,11 @@ use benchmarks::peer::{self, Reply, Request};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-fn main() -> anyhow::Result<()> {
-    peer::runtime()?.block_on(async {
-        let router = Router::new().route(peer::PATH, post(city));
-        let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
-        axum::serve(listener, router).await?;
-        Ok(())
-    })
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let router = Router::new().route(peer::PATH, post(city));
+    let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+    axum::serve(listener, router).await?;
+    Ok(())
 }
 
 async fn city(Json(request): Json<Request>) -> Json<Reply> {

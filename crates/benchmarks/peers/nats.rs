@@ -1,5 +1,4 @@
-//! Request/reply over NATS core, with the client's own `request` and a queue group. `nats front` is the HTTP side,
-//! `nats worker` answers.
+//! Request/reply over NATS core, with the client's own `request` and a queue group.
 //!
 //! A request lives in the memory of the server alone and is delivered at most once: nobody asks for it again when a
 //! worker dies, and a message for a slow reader is dropped.
@@ -10,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::post;
-use benchmarks::peer::{self, Reply, Request};
+use benchmarks::peer::{self, Reply, Request, Role};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -18,15 +17,12 @@ use uuid::Uuid;
 const SUBJECT: &str = "weather.city";
 const GROUP: &str = "workers";
 
-fn main() -> anyhow::Result<()> {
-    peer::runtime()?.block_on(async {
-        let nats = async_nats::connect(peer::setting("NATS_URL")?).await?;
-        match std::env::args().nth(1).as_deref() {
-            Some("front") => front(nats).await,
-            Some("worker") => worker(nats).await,
-            _ => anyhow::bail!("front or worker?"),
-        }
-    })
+pub(crate) async fn run(role: Role) -> anyhow::Result<()> {
+    let nats = async_nats::connect(peer::setting("NATS_URL")?).await?;
+    match role {
+        Role::Front => front(nats).await,
+        Role::Worker => worker(nats).await,
+    }
 }
 
 async fn front(nats: async_nats::Client) -> anyhow::Result<()> {

@@ -1,5 +1,4 @@
-//! Request/reply over Redis Streams as tutorials have it: `straightforward front` is the HTTP side,
-//! `straightforward worker` answers.
+//! Request/reply over Redis Streams as tutorials have it.
 //!
 //! A request is an entry with an id of its own; workers read ten at a time through a consumer group and answer each
 //! on one stream of replies, which every front reads from its end. Both streams are trimmed by length, so that a long
@@ -17,7 +16,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::post;
-use benchmarks::peer::{self, Reply, Request};
+use benchmarks::peer::{self, Reply, Request, Role};
 use redis::AsyncTypedCommands;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamMaxlen, StreamReadOptions};
@@ -33,15 +32,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a read, in milliseconds.
 const BLOCK: usize = 5_000;
 
-fn main() -> anyhow::Result<()> {
-    peer::runtime()?.block_on(async {
-        let client = redis::Client::open(peer::setting("REDIS_URL")?)?;
-        match std::env::args().nth(1).as_deref() {
-            Some("front") => front(client).await,
-            Some("worker") => worker(client).await,
-            _ => anyhow::bail!("front or worker?"),
-        }
-    })
+pub(crate) async fn run(role: Role) -> anyhow::Result<()> {
+    let client = redis::Client::open(peer::setting("REDIS_URL")?)?;
+    match role {
+        Role::Front => front(client).await,
+        Role::Worker => worker(client).await,
+    }
 }
 
 /// A connection for reads that block, which the crate's time limit for answers would cut short.

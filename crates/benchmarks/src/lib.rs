@@ -1,6 +1,6 @@
 //! The benchmark: `ingress` and `proxy` beside what people would use in their place, on one machine, in one run.
 //!
-//! What is compared with is in `peers/`, each a program of one file, and the engine alone beside them. The `bench`
+//! What is compared with is in `peers/`, each in one file, and the engine alone beside them. The `bench`
 //! program starts systems of each kind ([`Spec`], [`System`]), lets the load tester's requests come, measures them in
 //! turn, round by round, and gives the ratios ([`Outcome`]). `docs/performance.md` says how to read them.
 

@@ -3,6 +3,7 @@
 use std::{env, io};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use mimalloc::MiMalloc;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
@@ -14,6 +15,15 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Where the weather is asked for.
 pub const PATH: &str = "/WeatherForecast/city";
+
+/// What a process of a system is there for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Role {
+    /// The HTTP side.
+    Front,
+    /// The side that answers.
+    Worker,
+}
 
 /// The question.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +45,16 @@ pub struct Reply {
     temperature_c: i32,
     temperature_f: i32,
     summary: &'static str,
+}
+
+impl Role {
+    /// What it is called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 impl Reply {

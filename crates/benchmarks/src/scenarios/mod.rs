@@ -103,10 +103,10 @@ impl Scenario {
 }
 
 impl Bench {
-    /// So many rounds of so many seconds; half of both if it has to be quick, but never fewer than three rounds.
+    /// So many rounds of so many seconds; a third of both if it has to be quick, but never fewer than three rounds.
     pub(crate) fn rounds(&self, count: usize, seconds: f64) -> Rounds {
         let (count, seconds) = match self.quick {
-            true => ((count / 2).max(3), seconds / 2.0),
+            true => ((count / 3).max(3), seconds / 3.0),
             false => (count, seconds),
         };
         Rounds::new(count, Duration::from_secs_f64(seconds))

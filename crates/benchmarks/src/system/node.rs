@@ -5,6 +5,7 @@ use testbed::{Port, Process, binary};
 
 use super::broker::Broker;
 use super::spec::{Kind, Spec};
+use crate::peer::Role;
 
 /// A process that serves.
 pub(super) struct Node {
@@ -20,9 +21,7 @@ impl Node {
         broker: Option<&Broker>,
         number: usize,
     ) -> anyhow::Result<Self> {
-        let (front, _) = programs(spec.kind);
-        let settings = &spec.for_fronts;
-        Self::start(spec, front, "front", number, broker, settings)
+        Self::start(spec, Role::Front, number, broker, &spec.for_fronts)
     }
 
     pub(super) fn worker(
@@ -30,33 +29,30 @@ impl Node {
         broker: Option<&Broker>,
         number: usize,
     ) -> anyhow::Result<Self> {
-        let (_, worker) = programs(spec.kind);
-        let settings = &spec.for_workers;
-        Self::start(spec, worker, "worker", number, broker, settings)
+        Self::start(spec, Role::Worker, number, broker, &spec.for_workers)
     }
 
     fn start(
         spec: &Spec,
-        program: &str,
-        role: &str,
+        role: Role,
         number: usize,
         broker: Option<&Broker>,
         settings: &[(String, String)],
     ) -> anyhow::Result<Self> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
+        let (program, arguments) = program(spec.kind, role);
         let path = match &spec.programs {
             Some(folder) => folder.join(program),
             None => binary(program)?,
         };
-        let mut builder = Process::builder(format!("{program}-{role}-{number}"), path)
+        let name = format!("{}-{}-{number}", spec.kind.name(), role.name());
+        let builder = Process::builder(name, path)
+            .args(arguments)
             .env("LISTEN", &address)
             // Whoever runs this may have set another one, which would be inherited.
             .env("RUST_LOG", "info")
             .envs(broker.map(Broker::setting));
-        if program.starts_with("peer-") {
-            builder = builder.arg(role);
-        }
         Ok(Self {
             base: format!("http://{address}"),
             process: builder.envs(settings.iter().cloned()).spawn()?,
@@ -79,13 +75,15 @@ impl Node {
     }
 }
 
-/// What is started as front and as worker. That of a peer is told which of the two it is.
-fn programs(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Floor => ("peer-floor", "peer-floor"),
-        Kind::Nats => ("peer-nats", "peer-nats"),
-        Kind::Straightforward => ("peer-straightforward", "peer-straightforward"),
-        Kind::Engine => ("peer-engine", "peer-engine"),
-        Kind::Ours => ("ingress", "proxy"),
+/// What is started, and what it is told: all peers are one program.
+fn program(kind: Kind, role: Role) -> (&'static str, Vec<&'static str>) {
+    let peer = |name| ("peer", vec![name, role.name()]);
+    match (kind, role) {
+        (Kind::Ours, Role::Front) => ("ingress", vec![]),
+        (Kind::Ours, Role::Worker) => ("proxy", vec![]),
+        (Kind::Engine, _) => peer("engine"),
+        (Kind::Floor, _) => peer("floor"),
+        (Kind::Nats, _) => peer("nats"),
+        (Kind::Straightforward, _) => peer("straightforward"),
     }
 }
