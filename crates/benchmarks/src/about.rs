@@ -1,19 +1,35 @@
 //! What was measured on, and which servers.
 
+use std::process::Command;
+
 use testbed::{RedisServer, load_average, machine};
 
 use crate::system::nats_version;
 
-/// The machine and the servers, in a line.
+/// The commit, the machine and the servers, in a line.
 ///
 /// # Errors
 /// A server cannot be started.
 pub async fn about() -> anyhow::Result<String> {
     let redis = RedisServer::start().await?.version().await?;
     Ok(format!(
-        "{}; {redis}, NATS {}; load average at the start {}",
+        "commit {}; {}; {redis}, NATS {}; load average at the start {}",
+        commit(),
         machine(),
         nats_version()?,
         load_average()
     ))
+}
+
+/// Which one this was built from, with a `-dirty` behind it if files were changed since; unknown outside a clone.
+fn commit() -> String {
+    let described = Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR")])
+        .args(["describe", "--always", "--dirty", "--exclude=*"])
+        .output();
+    let text = described
+        .ok()
+        .filter(|described| described.status.success());
+    let text = text.and_then(|described| String::from_utf8(described.stdout).ok());
+    text.map_or("unknown".to_owned(), |text| text.trim().to_owned())
 }

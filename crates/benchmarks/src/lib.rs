@@ -8,7 +8,6 @@
 
 pub mod peer;
 
-mod processor;
 mod system;
 
 mod figures;

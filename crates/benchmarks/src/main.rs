@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use benchmarks::guard::{self, Bounds, Usual};
 use benchmarks::{Bench, Scenario, about, goals, goals_table, page, scenarios_with_goals, table};
 use clap::{Parser, ValueEnum};
@@ -17,7 +17,7 @@ use serde_json::json;
 #[derive(Debug, Parser)]
 #[command(name = "bench", max_term_width = 100)]
 struct Arguments {
-    /// Fewer and shorter rounds: 14 minutes in place of 51
+    /// Fewer and shorter rounds: nine minutes in place of 51
     #[arg(long)]
     quick: bool,
     /// What to find out; everything unless given
@@ -38,9 +38,9 @@ struct Arguments {
     /// Threads that serve in each process
     #[arg(long, default_value = "1", value_name = "N")]
     threads: NonZeroUsize,
-    /// A folder with `ingress` and `proxy` of another build, to be measured beside this one as `before`: c1, c64, c256
-    /// and rate500
-    #[arg(long, conflicts_with = "guard", value_name = "FOLDER")]
+    /// A folder with `ingress` and `proxy` of another build, to be measured beside this one as `before`, in c1, c64,
+    /// c256 and rate500, or those of them that --scenario names
+    #[arg(long, conflicts_with_all = ["guard", "goals"], value_name = "FOLDER")]
     against: Option<PathBuf>,
     /// Where to write the page with the charts
     #[arg(long, default_value = "benchmark.html", value_name = "PATH")]
@@ -77,11 +77,18 @@ async fn measure(bench: &Bench, arguments: &Arguments) -> anyhow::Result<()> {
     testbed::raise_descriptor_limit()?;
     let about = about().await?;
     println(&about);
-    let chosen = match (arguments.goals, arguments.scenario.is_empty()) {
+    let mut chosen = match (arguments.goals, arguments.scenario.is_empty()) {
         (true, _) => scenarios_with_goals(),
         (false, true) => Scenario::value_variants().to_vec(),
         (false, false) => arguments.scenario.clone(),
     };
+    if arguments.against.is_some() {
+        chosen.retain(|scenario| scenario.has_all_systems());
+        ensure!(
+            !chosen.is_empty(),
+            "--against is for c1, c64, c256 and rate500"
+        );
+    }
     let mut outcomes = Vec::new();
     for scenario in chosen {
         tell(&scenario.name());

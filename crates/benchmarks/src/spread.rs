@@ -47,7 +47,7 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     quantile(&sorted(values), 0.5)
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     sorted
@@ -55,7 +55,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 
 /// The value below which this share of the others lies, between two of them where it is none of them: quantile 7 of
 /// Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996).
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
         return f64::NAN;
     };

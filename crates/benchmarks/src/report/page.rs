@@ -1,10 +1,8 @@
 //! A run as one page that needs nothing else: the goals, then a table and charts for each scenario.
 
-use loadtest::page::{
-    Axis, Chart, card, checks, count, document, duration, escape, rate, three_digits,
-};
+use loadtest::page::{Axis, Chart, card, checks, document, duration, escape, rate, three_digits};
 
-use super::table::{known, measured, mebibytes, steps};
+use super::table::{HEADER, cells, own, steps};
 use crate::figures::Figures;
 use crate::goals::Reached;
 use crate::outcome::{Case, Comparison, Outcome};
@@ -20,14 +18,18 @@ const PERCENTILES: &str = "<i class=p50></i>p50<i class=p99></i>p99";
 
 /// All scenarios on one page; `about` says what they were measured on.
 pub fn page(outcomes: &[Outcome], goals: &[Reached], about: &str) -> String {
-    let passed = (!goals.is_empty()).then(|| goals.iter().all(|goal| goal.met));
+    let met = goals.iter().filter(|goal| goal.met).count();
+    let reached = match goals.len() {
+        0 => String::new(),
+        all => format!("; {met} of {all} goals reached"),
+    };
     let parts: String = outcomes.iter().map(scenario).collect();
     let goals: Vec<_> = goals.iter().map(|goal| (goal.met, words(goal))).collect();
     let goals = checks(goals.iter().map(|(met, text)| (*met, text.as_str())));
     document(
-        passed,
+        None,
         "Benchmark",
-        &escape(about),
+        &escape(&format!("{about}{reached}")),
         &format!("{STYLE}{goals}{parts}"),
     )
 }
@@ -47,44 +49,20 @@ fn scenario(outcome: &Outcome) -> String {
 }
 
 fn table(outcome: &Outcome) -> String {
-    let header = [
-        "CPU µs",
-        "front + broker + worker",
-        "req/s",
-        "p50",
-        "p99",
-        "p99.9",
-        "MiB f/b/w",
-        "generator",
-    ];
-    let own = outcome.columns.iter().map(|column| column.title);
-    let header: String = header
+    let own_header = outcome.columns.iter().map(|column| column.title);
+    let header: String = HEADER
         .into_iter()
-        .chain(own)
+        .chain(own_header)
         .map(|name| format!("<th>{}</th>", escape(name)))
         .collect();
     let rows: String = outcome
         .cases
         .iter()
         .map(|case| {
-            let of = &case.median;
-            let mut cells = vec![
-                known(case.cpu, three_digits),
-                known(case.cpu, |_| steps(of.cpu, " + ")),
-                known(of.rate, |rate| count(rate.round() as u64)),
-                known(of.p50, duration),
-                known(of.p99, duration),
-                known(of.p999, duration),
-                mebibytes(of),
-                known(of.generator, |share| format!("{share:.2}")),
-            ];
-            let own = outcome
-                .columns
-                .iter()
-                .map(|column| of.more.get(column.name));
-            cells.extend(own.map(|value| measured(value.copied(), three_digits)));
-            let cells: String = cells
-                .iter()
+            let own = outcome.columns.iter().map(|column| own(case, column));
+            let cells: String = cells(case)
+                .into_iter()
+                .chain(own)
                 .map(|cell| format!("<td>{cell}</td>"))
                 .collect();
             format!("<tr><th>{}</th>{cells}</tr>", escape(&case.name))

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::Bench;
 use crate::figures::Figures;
 use crate::outcome::{Case, Outcome};
-use crate::spread::median;
+use crate::spread::{quantile, sorted};
 use crate::system::{Kind, Spec, System};
 
 const CALLERS: usize = 64;
@@ -44,24 +44,17 @@ async fn look(system: &System, size: usize, lasts: Duration) -> anyhow::Result<F
     load(system, size, WARMS_UP).await?;
     let before = system.spent()?;
     let began = Instant::now();
-    let mut latencies = load(system, size, lasts).await?;
+    let latencies = sorted(load(system, size, lasts).await?.into_iter());
     let took = began.elapsed().as_secs_f64();
     let spent = system.spent()?.since(before);
-    latencies.sort_by(f64::total_cmp);
     let requests = latencies.len() as f64;
-    let at = |share: f64| {
-        latencies
-            .get((requests * share) as usize)
-            .copied()
-            .unwrap_or(f64::NAN)
-    };
     Ok(Figures {
         requests,
         cpu: spent.map(|seconds| seconds * 1e6 / requests),
         rate: requests / took,
-        p50: median(latencies.iter().copied()),
-        p99: at(0.99),
-        p999: at(0.999),
+        p50: quantile(&latencies, 0.5),
+        p99: quantile(&latencies, 0.99),
+        p999: quantile(&latencies, 0.999),
         memory: system.memory()?,
         ..Figures::default()
     })

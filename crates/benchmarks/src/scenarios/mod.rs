@@ -34,7 +34,7 @@ pub enum Scenario {
     Backlog,
     /// 1, 3 and 10 ingresses, with a shared reply stream and with one each
     Ingresses,
-    /// Two cores for each service, as threads of one process and as processes of one thread
+    /// Two threads for each service, in one process and in two
     Cores,
     /// Redis with an append-only file and without
     Aof,
@@ -75,6 +75,11 @@ impl Scenario {
     pub fn name(self) -> String {
         let value = self.to_possible_value();
         value.map_or(String::new(), |value| value.get_name().to_owned())
+    }
+
+    /// Whether all systems are side by side in it, and another build of ours can be as well.
+    pub fn has_all_systems(self) -> bool {
+        matches!(self, Self::C1 | Self::C64 | Self::C256 | Self::Rate500)
     }
 
     /// Finds it out.

@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::rounds::{Contender, Rounds, in_turn};
 use crate::system::{Kind, Spec};
 
-/// 1, 3 and 10 ingresses, 60 callers in all.
+/// 1, 3 and 10 ingresses, 60 callers in all, and NATS with one and ten fronts.
 pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
     let mut contenders = Vec::new();
     for mode in ["shared", "dedicated"] {
@@ -19,8 +19,17 @@ pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
             contenders.push(Contender::ours(name, Arrivals::Callers(60), spec));
         }
     }
+    for fronts in [1, 10] {
+        let spec = bench.adjust(Spec::new(Kind::Nats));
+        contenders.push(Contender {
+            name: format!("{fronts}, NATS"),
+            promises: None,
+            spec: Spec { fronts, ..spec },
+            arrivals: Arrivals::Callers(60),
+        });
+    }
     let cases = in_turn(&contenders, bench.rounds(7, 4.0), &bench.tell).await?;
-    let about = "ingresses with a shared reply stream and with one each; 60 callers in all";
+    let about = "ingresses with a shared reply stream and with one each, and fronts of NATS; 60 callers in all";
     let pairs = [
         ("3, shared", "1, shared"),
         ("10, shared", "1, shared"),
@@ -28,11 +37,13 @@ pub(super) async fn ingresses(bench: &Bench) -> anyhow::Result<Outcome> {
         ("10, dedicated", "1, dedicated"),
         ("3, dedicated", "3, shared"),
         ("10, dedicated", "10, shared"),
+        ("10, NATS", "1, NATS"),
+        ("10, dedicated", "10, NATS"),
     ];
     Outcome::of_pairs("ingresses", about, cases, &pairs)
 }
 
-/// Two cores for each service, as threads of one process and as processes of one thread.
+/// Two threads for each service, in one process and in two.
 pub(super) async fn cores(bench: &Bench) -> anyhow::Result<Outcome> {
     let contender = |name: &str, processes: usize, threads: usize| {
         let spec = Spec {

@@ -11,7 +11,7 @@ use loadtest::Target;
 use serde::Serialize;
 use testbed::{HttpClient, Process, RedisServer, eventually};
 
-use crate::processor;
+use crate::peer::Role;
 pub(crate) use broker::{Broker, nats_version};
 use node::Node;
 pub use spec::{Kind, Spec};
@@ -78,7 +78,7 @@ impl System {
             system.add_worker(spec, number)?;
         }
         for number in 0..spec.fronts {
-            let front = Node::front(spec, system.broker.as_ref(), number)?;
+            let front = Node::start(spec, Role::Front, number, system.broker.as_ref())?;
             system.fronts.push(front);
         }
         system.until_ready(spec).await?;
@@ -87,7 +87,7 @@ impl System {
 
     /// Starts one more worker and does not wait for it.
     pub(crate) fn add_worker(&mut self, spec: &Spec, number: usize) -> anyhow::Result<()> {
-        let worker = Node::worker(spec, self.broker.as_ref(), number)?;
+        let worker = Node::start(spec, Role::Worker, number, self.broker.as_ref())?;
         self.workers.push(worker);
         Ok(())
     }
@@ -146,7 +146,7 @@ impl System {
 
     /// Seconds of processor time spent so far, in user mode and in the kernel.
     pub(crate) fn spent(&self) -> anyhow::Result<Steps> {
-        self.steps(processor::time)
+        self.steps(|process| Ok(process.cpu_time()?.as_secs_f64()))
     }
 
     /// Resident bytes now.

@@ -16,32 +16,19 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn front(
-        spec: &Spec,
-        broker: Option<&Broker>,
-        number: usize,
-    ) -> anyhow::Result<Self> {
-        Self::start(spec, Role::Front, number, broker, &spec.for_fronts)
-    }
-
-    pub(super) fn worker(
-        spec: &Spec,
-        broker: Option<&Broker>,
-        number: usize,
-    ) -> anyhow::Result<Self> {
-        Self::start(spec, Role::Worker, number, broker, &spec.for_workers)
-    }
-
-    fn start(
+    pub(super) fn start(
         spec: &Spec,
         role: Role,
         number: usize,
         broker: Option<&Broker>,
-        settings: &[(String, String)],
     ) -> anyhow::Result<Self> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
         let (program, arguments) = program(spec.kind, role);
+        let settings = match role {
+            Role::Front => &spec.for_fronts,
+            Role::Worker => &spec.for_workers,
+        };
         let path = match &spec.programs {
             Some(folder) => folder.join(program),
             None => binary(program)?,
@@ -76,14 +63,10 @@ impl Node {
 }
 
 /// What is started, and what it is told: all peers are one program.
-fn program(kind: Kind, role: Role) -> (&'static str, Vec<&'static str>) {
-    let peer = |name| ("peer", vec![name, role.name()]);
+fn program(kind: Kind, role: Role) -> (&'static str, Vec<String>) {
     match (kind, role) {
         (Kind::Ours, Role::Front) => ("ingress", vec![]),
         (Kind::Ours, Role::Worker) => ("proxy", vec![]),
-        (Kind::Engine, _) => peer("engine"),
-        (Kind::Floor, _) => peer("floor"),
-        (Kind::Nats, _) => peer("nats"),
-        (Kind::Straightforward, _) => peer("straightforward"),
+        (peer, role) => ("peer", vec![peer.name().to_lowercase(), role.name().into()]),
     }
 }

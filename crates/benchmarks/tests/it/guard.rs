@@ -22,14 +22,21 @@ fn contender(name: &str, spec: Spec) -> Contender {
     }
 }
 
-/// A line in the log for each request, three ingresses, each of which reads what the others are answered, five proxies
-/// that have little to do with each read, and an append-only file: every step costs more.
+/// The ingress records each request, as a trace for a collector that is not there, and as a line in its log.
+fn slowed_front() -> Spec {
+    Spec::new(Kind::Ours)
+        .front_setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+        .front_setting("RUST_LOG", "debug")
+}
+
+/// Besides, three ingresses, each of which reads what the others are answered, five proxies that have little to do with
+/// each read, and an append-only file: every step costs more.
 fn slowed() -> Spec {
     Spec {
         fronts: 3,
         workers: 5,
         aof: true,
-        ..Spec::new(Kind::Ours).front_setting("RUST_LOG", "debug")
+        ..slowed_front()
     }
 }
 
@@ -48,11 +55,12 @@ async fn services_that_are_slowed_on_purpose_trip_it_and_others_do_not() {
         contender("peer", Spec::new(Kind::Straightforward)),
         contender("ours", Spec::new(Kind::Ours)),
         contender("slowed", slowed()),
+        contender("slowed front", slowed_front()),
     ];
     let cases = in_turn(&contenders, Rounds::new(ROUNDS, EACH), &|_| ());
     let cases = cases.await.unwrap();
-    let [peer, ours, slowed] = &cases[..] else {
-        panic!("three were measured");
+    let [peer, ours, slowed, slowed_front] = &cases[..] else {
+        panic!("four were measured");
     };
     let compared = |case, from| Comparison::of(&half(case, from), &half(peer, from));
     // What is usual is what one half of the rounds showed, and the other half is judged by it.
@@ -63,8 +71,13 @@ async fn services_that_are_slowed_on_purpose_trip_it_and_others_do_not() {
     };
     let judged = |case| bounds.judge("c16", &compared(case, 1)).unwrap();
     assert_eq!(judged(ours), []);
-    let dearer = judged(slowed);
-    let steps: Vec<_> = dearer.iter().map(|dearer| dearer.step).collect();
+    let steps = |case| -> Vec<_> {
+        let dearer = judged(case).into_iter();
+        dearer.map(|dearer| dearer.step).collect()
+    };
     let all = ["whole", "front", "broker", "worker"];
-    assert_eq!(steps, all, "{dearer:?}, usual {usual:?}");
+    assert_eq!(steps(slowed), all, "usual {usual:?}");
+    let mut dearer = steps(slowed_front);
+    dearer.retain(|step| *step != "whole");
+    assert_eq!(dearer, ["front"], "usual {usual:?}");
 }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 
 use super::Process;
 
@@ -45,17 +47,21 @@ impl Process {
         Ok(self.proc()?.status()?.threads)
     }
 
-    /// The processor time it has used, in user mode and in the kernel, to the system's tick (usually 10 ms).
+    /// The processor time that all its threads, ended ones included, have used so far, in user mode and in the kernel.
+    /// The clock counts nanoseconds, where `/proc` has ticks of 10 ms.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let stat = self.proc()?.stat()?;
-        let ticks = (stat.utime + stat.stime) as f64;
-        Ok(Duration::from_secs_f64(
-            ticks / procfs::ticks_per_second() as f64,
-        ))
+        self.ensure_runs()?;
+        let clock = clock_getcpuclockid(Pid::from_raw(self.pid().cast_signed()))?;
+        Ok(clock_gettime(clock)?.into())
     }
 
     pub(super) fn proc(&self) -> anyhow::Result<procfs::process::Process> {
-        ensure!(self.exit_status().is_none(), "{} has ended", self.name);
+        self.ensure_runs()?;
         Ok(procfs::process::Process::new(self.pid().cast_signed())?)
+    }
+
+    fn ensure_runs(&self) -> anyhow::Result<()> {
+        ensure!(self.exit_status().is_none(), "{} has ended", self.name);
+        Ok(())
     }
 }

@@ -207,6 +207,8 @@ impl RedisServerBuilder {
         } else if let Some(password) = &self.access.password {
             login = login.set_password(password);
         }
+        // Which would count as commands wherever a server's are counted.
+        let login = login.set_skip_set_lib_name();
         let address = ConnectionAddr::Unix(socket).into_connection_info()?;
         Ok(redis::Client::open(address.set_redis_settings(login))?)
     }
