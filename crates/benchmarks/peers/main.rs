@@ -1,5 +1,5 @@
-//! What `ingress` and `proxy` are compared with, and the engine alone: `peer nats front` serves HTTP, `peer nats worker`
-//! answers. Each is one file; they are one program, since linking it takes longer than compiling it.
+//! What `ingress` and `proxy` are compared with, and the engine alone: `peer nats front` serves HTTP, `peer nats
+//! worker` answers. Each is one file; they are one program, since linking it takes longer than compiling it.
 
 use benchmarks::peer::{self, Role};
 use clap::{Parser, ValueEnum};

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use redis::aio::MultiplexedConnection;
 use testbed::{HttpClient, Metrics, RedisServer, eventually};
 use tokio::time::{Instant, sleep};
 
@@ -158,12 +157,10 @@ async fn all_served(system: &System) -> anyhow::Result<()> {
 async fn rate(kind: Kind, redis: &RedisServer) -> anyhow::Result<f64> {
     let end = Instant::now() + PATIENCE;
     let (mut begun, mut nearly) = (None, None);
-    // One for all looks: connecting would cost Redis more than looking.
-    let mut connection = redis.connect().await?;
     loop {
         let done = match kind {
-            Kind::Ours => ENTRIES - left(&mut connection).await?,
-            _ => acknowledged(&mut connection).await?,
+            Kind::Ours => ENTRIES - redis.command::<u64>(&["XLEN", STREAM]).await?,
+            _ => acknowledged(redis).await?,
         };
         let now = Instant::now();
         if done >= ENTRIES / 20 {
@@ -187,20 +184,15 @@ async fn rate(kind: Kind, redis: &RedisServer) -> anyhow::Result<f64> {
 }
 
 /// How many entries were acknowledged: the peer does it one by one, and Redis counts commands.
-async fn acknowledged(redis: &mut MultiplexedConnection) -> anyhow::Result<u64> {
-    let mut info = redis::cmd("INFO");
-    let commands: String = info.arg("commandstats").query_async(redis).await?;
+async fn acknowledged(redis: &RedisServer) -> anyhow::Result<u64> {
+    let commands = redis.info("commandstats").await?;
     // Not there before the first.
-    let Some((_, figures)) = commands.split_once("cmdstat_xack:calls=") else {
+    let Some(figures) = commands.get("cmdstat_xack") else {
         return Ok(0);
     };
-    let calls = figures.split(',').next();
+    let calls = figures.split(',').find_map(|it| it.strip_prefix("calls="));
     let calls = calls.context("Redis does not say how often it was asked")?;
     Ok(calls.parse()?)
-}
-
-async fn left(redis: &mut MultiplexedConnection) -> anyhow::Result<u64> {
-    Ok(redis::cmd("XLEN").arg(STREAM).query_async(redis).await?)
 }
 
 async fn used_memory(redis: &RedisServer) -> anyhow::Result<f64> {
