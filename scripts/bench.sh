@@ -3,7 +3,7 @@
 # Streams as tutorials have them, and HTTP alone. Builds everything in release mode and starts servers of its own on
 # free ports. Paths are relative to where you are.
 #
-#   scripts/bench.sh                        everything, about 51 minutes
+#   scripts/bench.sh                        everything, about 52 minutes
 #   scripts/bench.sh --quick                the same with fewer and shorter rounds, about nine minutes
 #   scripts/bench.sh --scenario c64,c256    some of it; docs/performance.md lists them
 #   scripts/bench.sh --goals                what the goals of docs/performance.md look at
@@ -12,9 +12,9 @@
 #   REDIS_SERVER=/path/to/redis-server NATS_SERVER=/path/to/nats-server scripts/bench.sh    other servers
 #
 # Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH; with --guard, --write
-# and --bounds PATH. Prints tables and
-# writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0 measured, 1 a request failed,
-# something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says how to read it.
+# and --bounds PATH. Prints tables and writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0
+# measured, 1 a request failed, something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says how
+# to read it.
 #
 # Building comes before those times: on two cores, from nothing, four minutes on a quick machine, twelve on a slow one.
 # Rust has to be there; redis-server and nats-server are installed from Debian if they are missing.

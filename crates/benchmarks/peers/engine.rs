@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use benchmarks::peer::{self, Role};
 use streams::{Client, ClientConfig, Failure, Options, Request, StreamNames, Worker, WorkerConfig};
-use tokio::net::TcpListener;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,7 +30,7 @@ async fn front(config: ClientConfig) -> anyhow::Result<()> {
     let router = Router::new()
         .route(peer::PATH, post(ask))
         .with_state(Client::connect(config).await?);
-    let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+    let listener = peer::listen()?;
     axum::serve(listener, router).await?;
     Ok(())
 }

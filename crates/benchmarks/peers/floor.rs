@@ -3,12 +3,11 @@
 use axum::routing::post;
 use axum::{Json, Router};
 use benchmarks::peer::{self, Reply, Request};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 pub(crate) async fn run() -> anyhow::Result<()> {
     let router = Router::new().route(peer::PATH, post(city));
-    let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+    let listener = peer::listen()?;
     axum::serve(listener, router).await?;
     Ok(())
 }

@@ -11,7 +11,6 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use benchmarks::peer::{self, Reply, Request, Role};
 use futures_util::StreamExt;
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const SUBJECT: &str = "weather.city";
@@ -27,7 +26,7 @@ pub(crate) async fn run(role: Role) -> anyhow::Result<()> {
 
 async fn front(nats: async_nats::Client) -> anyhow::Result<()> {
     let router = Router::new().route(peer::PATH, post(city)).with_state(nats);
-    let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+    let listener = peer::listen()?;
     axum::serve(listener, router).await?;
     Ok(())
 }

@@ -20,7 +20,6 @@ use benchmarks::peer::{self, Reply, Request, Role};
 use redis::AsyncTypedCommands;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamMaxlen, StreamReadOptions};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -63,7 +62,7 @@ async fn front(client: redis::Client) -> anyhow::Result<()> {
     let router = Router::new()
         .route(peer::PATH, post(city))
         .with_state(front);
-    let listener = TcpListener::bind(peer::setting("LISTEN")?).await?;
+    let listener = peer::listen()?;
     tokio::select! {
         served = axum::serve(listener, router) => Ok(served?),
         ended = replies => ended?,

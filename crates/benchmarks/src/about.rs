@@ -21,7 +21,8 @@ pub async fn about() -> anyhow::Result<String> {
     ))
 }
 
-/// Which one this was built from, with a `-dirty` behind it if files were changed since; unknown outside a clone.
+/// The one that is checked out where this was built, with a `-dirty` behind it if files were changed; unknown outside a
+/// clone.
 fn commit() -> String {
     let described = Command::new("git")
         .args(["-C", env!("CARGO_MANIFEST_DIR")])

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use mimalloc::MiMalloc;
 use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
@@ -49,11 +50,9 @@ pub struct Reply {
 
 impl Role {
     /// What it is called on the command line.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Front => "front",
-            Self::Worker => "worker",
-        }
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or(String::new(), |value| value.get_name().to_owned())
     }
 }
 
@@ -86,6 +85,17 @@ pub fn runtime() -> io::Result<Runtime> {
             .enable_all()
             .build(),
     }
+}
+
+/// The address that `LISTEN` has, where as many may wait to be accepted as with our services.
+///
+/// # Errors
+/// It is not there, is no address, or cannot be listened on.
+pub fn listen() -> anyhow::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(setting("LISTEN")?.parse()?)?;
+    Ok(socket.listen(4096)?)
 }
 
 /// A setting that must be there, from the environment.

@@ -109,9 +109,7 @@ mod tests {
         let client = Client::connect(config.client(&registry, Tracer::default()))
             .await
             .expect("good settings");
-        let endpoints = Endpoints::bind(config.listen, None)
-            .await
-            .expect("a free port");
+        let endpoints = Endpoints::bind(config.listen, None).expect("a free port");
         let (_trigger, shutdown) = Shutdown::manual();
         let process = Process {
             registry,

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         threads: config.http.worker_threads,
     };
     run_process(&setup, |process| async move {
-        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen).await?;
+        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen)?;
         proxy::run(config, process, endpoints).await
     })
 }

@@ -3,13 +3,18 @@
 
 use std::{future::Future, io, net::SocketAddr};
 
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
 
 use crate::App;
 use crate::server::{self, Drain, Drained, Limits};
 
 /// Most connections of the admin address.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// Most connections that wait to be accepted; `net.core.somaxconn` bounds them as well. What comes beyond is dropped by
+/// the kernel, and its caller tries again after a second: with the usual 128, whenever a few hundred come at once.
+const BACKLOG: u32 = 4096;
 
 /// Bound addresses that nobody serves yet.
 #[derive(Debug)]
@@ -30,16 +35,11 @@ pub struct BindError {
 }
 
 impl Endpoints {
-    /// Binds the addresses of `LISTEN` and `ADMIN_LISTEN`; port 0 is any free one.
-    pub async fn bind(
-        listen: SocketAddr,
-        admin_listen: Option<SocketAddr>,
-    ) -> Result<Self, BindError> {
-        let public = bind("LISTEN", listen).await?;
-        let admin = match admin_listen {
-            Some(address) => Some(bind("ADMIN_LISTEN", address).await?),
-            None => None,
-        };
+    /// Binds the addresses of `LISTEN` and `ADMIN_LISTEN`; port 0 is any free one. Needs a runtime around it.
+    pub fn bind(listen: SocketAddr, admin_listen: Option<SocketAddr>) -> Result<Self, BindError> {
+        let public = bind("LISTEN", listen)?;
+        let admin = admin_listen.map(|address| bind("ADMIN_LISTEN", address));
+        let admin = admin.transpose()?;
         Ok(Self { public, admin })
     }
 
@@ -74,14 +74,45 @@ impl Endpoints {
     }
 }
 
-async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
     let failed = |source| BindError {
         variable,
         address,
         source,
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     tracing::info!(address = %bound, variable, "listening");
     Ok(listener)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restart need not wait until the connections of the process before are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::try_join_all;
+    use tokio::{net::TcpStream, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn hundreds_connect_at_once_before_anybody_is_accepted() {
+        let endpoints = Endpoints::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let address = endpoints.public.local_addr().unwrap();
+        let callers = try_join_all((0..500).map(|_| TcpStream::connect(address)));
+        // With a backlog too short the others would try for minutes.
+        let connected = timeout(Duration::from_secs(20), callers).await;
+        assert_eq!(connected.expect("all at once").unwrap().len(), 500);
+    }
 }

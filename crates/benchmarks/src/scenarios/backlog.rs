@@ -42,7 +42,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let kinds = [Kind::Straightforward, Kind::Ours];
     let mut rounds = kinds.map(|_| Vec::new());
     for round in 0..count {
-        // Each is the first in every other round.
+        // With more than one round, each is the first in every other.
         for turn in 0..kinds.len() {
             let number = (round + turn) % kinds.len();
             let kind = kinds[number];

@@ -67,6 +67,6 @@ fn program(kind: Kind, role: Role) -> (&'static str, Vec<String>) {
     match (kind, role) {
         (Kind::Ours, Role::Front) => ("ingress", vec![]),
         (Kind::Ours, Role::Worker) => ("proxy", vec![]),
-        (peer, role) => ("peer", vec![peer.name().to_lowercase(), role.name().into()]),
+        (peer, role) => ("peer", vec![peer.name().to_lowercase(), role.name()]),
     }
 }

@@ -43,9 +43,8 @@ impl Ingress {
         ];
         let args = fixed.iter().chain(flags).map(OsString::from);
         let config: Config = parse_from(args, Config::check).expect("these are good flags");
-        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen)
-            .await
-            .expect("free ports");
+        let endpoints =
+            Endpoints::bind(config.listen, config.http.admin_listen).expect("free ports");
         let address = |listener: &tokio::net::TcpListener| {
             format!("http://{}", listener.local_addr().expect("bound"))
         };

@@ -40,9 +40,7 @@ impl Proxy {
         let arguments = fixed.iter().chain(flags).map(OsString::from);
         let config: Config = parse_from(arguments, Config::check).unwrap();
         config.check().unwrap();
-        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen)
-            .await
-            .unwrap();
+        let endpoints = Endpoints::bind(config.listen, config.http.admin_listen).unwrap();
         let base = format!("http://{}", endpoints.public.local_addr().unwrap());
         let (trigger, shutdown) = Shutdown::manual();
         let registry = common::metrics::registry("proxy", "test").unwrap();
