@@ -13,8 +13,8 @@
 #
 # Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH; with --guard, --write
 # and --bounds PATH. Prints tables and writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0
-# measured, 1 a request failed, something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says how
-# to read it.
+# measured, 1 a request failed, something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says
+# how to read it.
 #
 # Building comes before those times: on two cores, from nothing, four minutes on a quick machine, twelve on a slow one.
 # Rust has to be there; redis-server and nats-server are installed from Debian if they are missing.
