@@ -12,8 +12,8 @@
 #   REDIS_SERVER=/path/to/redis-server NATS_SERVER=/path/to/nats-server scripts/bench.sh    other servers
 #
 # Also --threads N, how many serve in each process, and where to write: --html PATH, --json PATH; with --guard, --write
-# and --bounds PATH. Prints tables and writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code: 0
-# measured, 1 a request failed, something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says
+# and --bounds PATH. Prints tables and writes benchmark.html (a chart for each scenario) and benchmark.json. Exit code:
+# 0 measured, 1 a request failed, something did not start, or the guard tripped, 2 wrong usage. docs/performance.md says
 # how to read it.
 #
 # Building comes before those times: on two cores, from nothing, four minutes on a quick machine, twelve on a slow one.
