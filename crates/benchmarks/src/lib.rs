@@ -35,3 +35,9 @@ pub use rounds::{Contender, Rounds, in_turn};
 pub use scenarios::{Bench, Scenario};
 pub use spread::Spread;
 pub use system::{Kind, Spec, Steps, System};
+
+/// What a value is called on the command line.
+fn word(value: &impl clap::ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or(String::new(), |value| value.get_name().to_owned())
+}

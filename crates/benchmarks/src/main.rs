@@ -88,14 +88,15 @@ async fn measure(bench: &Bench, arguments: &Arguments) -> anyhow::Result<()> {
     testbed::raise_descriptor_limit()?;
     let about = about().await?;
     println(&about);
-    let mut chosen = match (arguments.goals, arguments.scenario.is_empty()) {
+    let chosen = match (arguments.goals, arguments.scenario.is_empty()) {
         (true, _) => scenarios_with_goals(),
-        (false, true) => Scenario::value_variants().to_vec(),
+        (false, true) => {
+            let all = Scenario::value_variants().iter().copied();
+            all.filter(|it| arguments.against.is_none() || it.has_all_systems())
+                .collect()
+        }
         (false, false) => arguments.scenario.clone(),
     };
-    if arguments.against.is_some() {
-        chosen.retain(|scenario| scenario.has_all_systems());
-    }
     let mut outcomes = Vec::new();
     for scenario in chosen {
         tell(&scenario.name());

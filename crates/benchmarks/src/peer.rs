@@ -48,14 +48,6 @@ pub struct Reply {
     summary: &'static str,
 }
 
-impl Role {
-    /// What it is called on the command line.
-    pub(crate) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or(String::new(), |value| value.get_name().to_owned())
-    }
-}
-
 impl Reply {
     /// Today's weather, which takes no time to find out.
     pub fn new(request_id: Uuid, request: Request) -> Self {

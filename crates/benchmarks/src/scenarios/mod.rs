@@ -73,8 +73,7 @@ pub struct Bench {
 impl Scenario {
     /// What it is called on the command line.
     pub fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or(String::new(), |value| value.get_name().to_owned())
+        crate::word(&self)
     }
 
     /// Whether all systems are side by side in it, and another build of ours can be as well.

@@ -33,7 +33,7 @@ impl Node {
             Some(folder) => folder.join(program),
             None => binary(program)?,
         };
-        let name = format!("{}-{}-{number}", spec.kind.name(), role.name());
+        let name = format!("{}-{}-{number}", spec.kind.name(), crate::word(&role));
         let builder = Process::builder(name, path)
             .args(arguments)
             .env("LISTEN", &address)
@@ -67,6 +67,6 @@ fn program(kind: Kind, role: Role) -> (&'static str, Vec<String>) {
     match (kind, role) {
         (Kind::Ours, Role::Front) => ("ingress", vec![]),
         (Kind::Ours, Role::Worker) => ("proxy", vec![]),
-        (peer, role) => ("peer", vec![peer.name().to_lowercase(), role.name()]),
+        (peer, role) => ("peer", vec![peer.name().to_lowercase(), crate::word(&role)]),
     }
 }
